@@ -1,0 +1,79 @@
+"""What can go wrong, as a tree.
+
+    TamisError              ours: exit code 1
+    └── UserError           the user's to mend: exit code 2
+        ├── InputError      a file, a record, a field
+        ├── OptionError     an option, a method, a signal, an expression
+        ├── BudgetError     a budget, quota or pin that cannot hold
+        ├── OutputError     where the outputs should go
+        └── StoreError      the store: held by another run, of another version
+
+Every message says what was expected, what was found, where, and what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "BudgetError",
+    "InputError",
+    "OptionError",
+    "OutputError",
+    "StoreError",
+    "TamisError",
+    "UserError",
+    "missing_extra",
+    "nearest",
+    "unknown",
+]
+
+
+class TamisError(Exception):
+    """Something tamis itself got wrong."""
+
+    exit_code = 1
+
+
+class UserError(TamisError):
+    """Something the user can mend."""
+
+    exit_code = 2
+
+
+class InputError(UserError):
+    """A file, a record or a field that cannot be used."""
+
+
+class OptionError(UserError):
+    """An option, a method, a signal or an expression that does not exist or does not fit."""
+
+
+class BudgetError(UserError):
+    """A budget, a quota or a pin that cannot hold."""
+
+
+class OutputError(UserError):
+    """An output that exists already or cannot be written."""
+
+
+class StoreError(UserError):
+    """A store that another run holds, or that another version of tamis wrote."""
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the closest of `choices`, or an empty string."""
+    close = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.5)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def unknown(what: str, name: str, choices: Iterable[str]) -> OptionError:
+    """Return the error for an unknown `what` called `name`, with the nearest of `choices`."""
+    known = sorted(choices)
+    return OptionError(f"unknown {what} '{name}'.{nearest(name, known)} Known: {', '.join(known)}.")
+
+
+def missing_extra(package: str, extra: str, why: str) -> UserError:
+    """Return the error for an optional `package` that is not installed, with the pip line."""
+    return UserError(f"{why} needs the package '{package}', which is not installed: pip install 'tamis[{extra}]'")
