@@ -1,0 +1,80 @@
+"""The command line: one file a verb, thin: parse, call, print.
+
+Nothing heavy is imported before a verb is known, so that `tamis --help` answers at once.
+Results go to stdout, progress and warnings to stderr. Exit codes: 0; 2 for the user's error;
+1 for ours; 130 when interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+__all__ = ["main"]
+
+#: Verb, and what it does in a line: the table of contents of `tamis --help`.
+VERBS = {
+    "select": "Choose the records worth training on, with the reason for every record.",
+    "annotate": "Compute signals and write them beside or into the records.",
+    "why": "Tell one record's whole story.",
+    "rerun": "Run a manifest again and check that the result is the same.",
+    "methods": "List the methods that choose, with source, needs and cost.",
+    "signals": "List the signals, with source, needs and cost.",
+    "clean": "Remove a store.",
+}
+
+
+class _Verbs(click.Group):
+    """Loads a verb when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            from tamis.errors import nearest
+
+            raise click.UsageError(f"unknown verb '{name}'.{nearest(name, VERBS)} Known: {', '.join(VERBS)}.")
+        return importlib.import_module(f"tamis.cli.{name}").command  # type: ignore[no-any-return]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tamis", prog_name="tamis")
+def verbs() -> None:
+    """Choose what a model learns from."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        verbs.main(args=arguments, prog_name="tamis", standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        sys.stderr.write("tamis: interrupted. What is finished is kept in the store: the same command goes on from there.\n")
+        return 130
+    except BrokenPipeError:  # whoever read our output has left
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        from tamis.errors import TamisError
+
+        if not isinstance(error, TamisError):
+            raise
+        sys.stderr.write(f"tamis: error: {error}\n")
+        return error.exit_code
+    return 0

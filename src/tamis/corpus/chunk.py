@@ -32,6 +32,7 @@ class Reject(IntEnum):
     MISSING_FIELD = 4
     WRONG_TYPE = 5
     EMPTY = 6
+    BROKEN_ROW = 7  # a row of a CSV file with more or fewer values than the header
 
 
 class Kind(IntEnum):
@@ -101,7 +102,7 @@ class Parsed:
 
     `status` (`n`, `Reject` codes) says which records are usable; `detail` (`n`) qualifies it:
     the 1-based byte column for BROKEN_JSON and INVALID_UTF8, an index into `names` for
-    MISSING_FIELD and WRONG_TYPE, else -1. `text` is empty for rejected records. `key`
+    MISSING_FIELD and WRONG_TYPE, the number of values for BROKEN_ROW, else -1. `text` is empty for rejected records. `key`
     (`n x 2`, high and low word) is the 128-bit hash of the raw record. `ids` are the user's
     ids where an id field is set.
     """

@@ -1,0 +1,39 @@
+"""Methods that choose: columns in, an order and a reason for every record out.
+
+============  ==================================================================
+`random`      uniform at random: the arm every other method must beat
+`stratified`  random, with every group in proportion at every budget
+`top`         the highest (or lowest) of any signal
+`length`      the longest (or shortest) records
+`dsir`        like a target, by importance resampling on hashed n-grams
+============  ==================================================================
+
+`get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
+so that listing them loads none.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+from tamis.errors import unknown
+from tamis.select.base import Selector
+
+__all__ = ["METHODS", "get"]
+
+METHODS: dict[str, str] = {
+    "random": "tamis.select.random:Random",
+    "stratified": "tamis.select.stratified:Stratified",
+    "top": "tamis.select.top:Top",
+    "length": "tamis.select.length:Length",
+    "dsir": "tamis.select.dsir:Dsir",
+}
+
+
+def get(name: str) -> type[Selector]:
+    """Return the class of the method called `name`; OptionError with the nearest name if none is."""
+    if name not in METHODS:
+        raise unknown("method", name, METHODS)
+    module, _, cls = METHODS[name].partition(":")
+    found: type[Selector] = getattr(importlib.import_module(module), cls)
+    return found

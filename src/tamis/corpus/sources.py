@@ -1,0 +1,180 @@
+"""What the user named, as files that can be read: paths, folders, globs, `-`, URLs.
+
+Remote files and standard input are copied whole into the store's spool first, so that they
+are read once, an interrupted run resumes, and nothing changes under a run.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import urlsplit, urlunsplit
+
+from tamis.corpus.chunk import Chunk
+from tamis.corpus.formats import FORMATS, Detected, detect, is_dataset_folder, known_suffix
+from tamis.corpus.store import Store, aside_of
+from tamis.errors import InputError, UserError, missing_extra, nearest
+
+__all__ = ["Source", "expand", "from_chunks", "redact"]
+
+#: Files that tamis itself writes beside a selection: never part of a pool that is a folder.
+_OWN = (".decisions.parquet", ".manifest.json", ".rejected.jsonl", ".report.html")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file of the pool.
+
+    `name` is what the user called it, without secrets; `path` is where it is read from;
+    `chunks` are its records where they are Python objects.
+    """
+
+    name: str
+    path: Path
+    detected: Detected
+    chunks: tuple[Chunk, ...] = ()
+
+
+def from_chunks(name: str, chunks: Iterable[Chunk]) -> Source:
+    """Return a source of records that are in memory already."""
+    return Source(name, Path(name), Detected("objects"), tuple(chunks))
+
+
+def expand(paths: Iterable[str], store: Store, *, format: str | None = None) -> tuple[list[Source], list[str]]:
+    """Return the files behind `paths`, in order, and the names of files in folders that were passed over.
+
+    Raises
+    ------
+    InputError
+        If a path does not exist, a glob matches nothing, or a folder holds nothing readable.
+    """
+    if format is not None and format not in FORMATS:
+        raise InputError(f"unknown format '{format}'.{nearest(format, FORMATS)} Known: {', '.join(FORMATS)}.")
+    sources: list[Source] = []
+    passed: list[str] = []
+    for given in paths:
+        found = list(_expand_one(given, store, passed))
+        for name, path in found:
+            sources.append(Source(name, path, detect(path, name, format)))
+    if not sources:
+        raise InputError("expected at least one file, folder, glob, URL or '-', got none.")
+    return sources, passed
+
+
+def _expand_one(given: str, store: Store, passed: list[str]) -> Iterator[tuple[str, Path]]:
+    if given == "-":
+        yield "-", _spool_stdin(store)
+        return
+    if "://" in given:
+        yield redact(given), _spool_url(given, store)
+        return
+    path = Path(given)
+    if path.is_dir():
+        yield from _folder(path, passed)
+    elif path.exists():
+        yield given, path
+    elif glob.has_magic(given):
+        names = sorted(glob.glob(given, recursive=True))
+        if not names:
+            raise InputError(f"no file matches '{given}'. Quote the pattern, and check it from {Path.cwd()}.")
+        for name in names:
+            if Path(name).is_dir():
+                yield from _folder(Path(name), passed)
+            else:
+                yield name, Path(name)
+    else:
+        beside = [str(other) for other in path.parent.glob("*")] if path.parent.is_dir() else []
+        raise InputError(f"no such file or folder: {given}.{nearest(given, beside)}")
+
+
+def _folder(folder: Path, passed: list[str]) -> Iterator[tuple[str, Path]]:
+    if is_dataset_folder(folder):
+        yield str(folder), folder
+        return
+    found = False
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if any(part.startswith(".") for part in inside.parts):
+            continue
+        if path.is_dir():
+            if is_dataset_folder(path):
+                found = True
+                yield str(path), path
+            continue
+        if any(is_dataset_folder(parent) for parent in path.parents if folder in parent.parents):
+            continue
+        if path.name.endswith(_OWN) or not known_suffix(path.name):
+            passed.append(str(path))
+            continue
+        found = True
+        yield str(path), path
+    if not found:
+        raise InputError(f"the folder {folder} holds no file with a known suffix. Name files, or a glob such as '{folder}/*'.")
+
+
+def redact(url: str) -> str:
+    """Return a URL without user, password, query and fragment: what may stand in logs and manifests."""
+    if "://" not in url:
+        return url
+    parts = urlsplit(url)
+    host = parts.netloc.rsplit("@", 1)[-1]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def _spool_stdin(store: Store) -> Path:
+    if sys.stdin is None or sys.stdin.isatty():
+        raise InputError("'-' reads standard input, which is a terminal: pipe a file into it.")
+    aside = aside_of(store.spool() / "stdin")
+    digest = hashlib.blake2b(digest_size=16)
+    with aside.open("wb") as copy:
+        while block := sys.stdin.buffer.read(1 << 20):
+            digest.update(block)
+            copy.write(block)
+    target = store.spool() / f"stdin-{digest.hexdigest()}"
+    aside.replace(target)
+    return target
+
+
+def _spool_url(url: str, store: Store) -> Path:
+    import fsspec
+
+    shown = redact(url)
+    try:
+        files, remote = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        scheme = url.split("://", 1)[0]
+        extra = {"http": "http", "https": "http", "s3": "s3"}.get(scheme)
+        if extra:
+            raise missing_extra(str(error.name or scheme), extra, f"reading {shown}") from error
+        raise UserError(f"reading {shown} needs a driver that is not installed: {error}") from error
+    except ValueError as error:
+        raise InputError(f"{shown}: {error}") from error
+    try:
+        info = files.info(remote)
+        mark = f"{url}|{info.get('size')}|{info.get('ETag') or info.get('etag') or info.get('LastModified') or info.get('mtime')}"
+        suffix = "".join(Path(urlsplit(url).path).suffixes[-2:])
+        target = store.spool() / f"url-{hashlib.blake2b(mark.encode(), digest_size=16).hexdigest()}{suffix}"
+        if not target.exists():
+            with files.open(remote, "rb") as stream:
+                _copy(stream, target)
+    except FileNotFoundError as error:
+        raise InputError(f"no such file: {shown}.") from error
+    except Exception as error:  # drivers raise what they like; the URL's secrets must not leak
+        raise InputError(f"{shown} cannot be read: {type(error).__name__}.") from error
+    return target
+
+
+def _copy(stream: BinaryIO, target: Path) -> None:
+    aside = aside_of(target)
+    try:
+        with aside.open("wb") as copy:
+            shutil.copyfileobj(stream, copy, 1 << 20)
+        aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)

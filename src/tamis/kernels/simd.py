@@ -1,0 +1,69 @@
+"""Three machine operations that Numba has no name for, on scalars.
+
+They are plain LLVM IR, so each compiles to one or two instructions on x86-64 and arm64, and
+they work in functions compiled with ``cache=True``. All supported platforms are little-endian.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.errors import TypingError
+from numba.extending import intrinsic
+
+__all__ = ["count_trailing_zeros", "fold64", "load64"]
+
+
+def _is_bytes(data: Any) -> bool:
+    return (
+        isinstance(data, types.Array) and data.dtype == types.uint8 and data.ndim == 1 and data.layout == "C"
+    )
+
+
+@intrinsic
+def load64(typing_context: Any, data: Any, i: Any) -> Any:  # noqa: ARG001 (the shape Numba calls)
+    """Return bytes `i` to `i + 7` of `data` (contiguous uint8) as a little-endian uint64.
+
+    Nothing checks the bounds: the caller sees to ``0 <= i <= len(data) - 8``.
+    """
+    if not _is_bytes(data) or not isinstance(i, types.Integer):
+        raise TypingError("load64 expects a contiguous uint8 array and an integer")
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        position = context.cast(builder, args[1], signature.args[1], types.int64)
+        pointer = cgutils.pointer_add(builder, array.data, position)
+        word = ir.IntType(64)
+        return builder.load(builder.bitcast(pointer, word.as_pointer()), align=1, typ=word)
+
+    return types.uint64(data, i), codegen
+
+
+@intrinsic
+def count_trailing_zeros(typing_context: Any, x: Any) -> Any:  # noqa: ARG001
+    """Return the number of zero bits below the lowest set bit of `x` (uint64); 64 when `x` is 0."""
+    if x != types.uint64:
+        raise TypingError("count_trailing_zeros expects an uint64")
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(x), codegen
+
+
+@intrinsic
+def fold64(typing_context: Any, a: Any, b: Any) -> Any:  # noqa: ARG001
+    """Return the high word of the 128-bit product of `a` and `b` (uint64), xored with its low word."""
+    if a != types.uint64 or b != types.uint64:
+        raise TypingError("fold64 expects two uint64")
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+        word, wide = ir.IntType(64), ir.IntType(128)
+        product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
+        high = builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), word)
+        return builder.xor(high, builder.trunc(product, word))
+
+    return types.uint64(a, b), codegen

@@ -1,0 +1,250 @@
+"""From columns to a choice: eligibility, constraints, the method, and why for every record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tamis.corpus.corpus import Corpus
+from tamis.corpus.identity import Ids
+from tamis.errors import BudgetError, InputError, nearest
+from tamis.run.decisions import Decided, reject_reasons
+from tamis.run.inputs import Inputs
+from tamis.run.options import Job
+from tamis.run.where import Where, evaluate
+from tamis.select.base import Chosen, Groups, Pool, Selector
+from tamis.select.constraints import Budget, Constraints
+from tamis.select.quotas import Quota
+
+__all__ = ["Choice", "choose", "find_pins", "hold_where"]
+
+STAGES = ("read", "where", "pin", "choose")
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What was chosen, in input order.
+
+    Attributes
+    ----------
+    rows : int64 array of shape (k,)
+        The chosen records, in input order.
+    decided : Decided
+        The decision on every record.
+    counts : dict
+        Records read, rejected, filtered, eligible, chosen; tokens where counted.
+    notes : list of str
+        What the user should be told.
+    """
+
+    rows: NDArray[np.int64]
+    decided: Decided
+    counts: dict[str, int]
+    notes: list[str]
+
+
+def hold_where(corpus: Corpus, inputs: Inputs, where: Where) -> NDArray[np.bool_]:
+    """Return which records the condition holds for, in input order."""
+    types = inputs.types(corpus, where.names)
+    held = np.zeros(len(corpus.rows), bool)
+
+    def one(fragment: Any) -> tuple[Any, NDArray[np.bool_]]:
+        return fragment, evaluate(where, inputs.batch(corpus, fragment, types))
+
+    for fragment, found in corpus.engine.map(one, corpus.fragments):
+        held[fragment.first_row : fragment.first_row + fragment.rows] = found
+    return held
+
+
+def find_pins(corpus: Corpus, ids: Ids, wanted: tuple[str, ...], option: str) -> NDArray[np.int64]:
+    """Return the rows (input order) of the given ids.
+
+    Raises
+    ------
+    BudgetError
+        For an id that no usable record has.
+    """
+    if not wanted:
+        return np.empty(0, np.int64)
+    usable = np.flatnonzero(corpus.rows.status == 0)
+    everyone = ids.strings(usable)
+    found = pa.compute.index_in(pa.array(wanted, pa.large_string()), value_set=everyone).to_numpy(zero_copy_only=False)
+    missing = [name for name, place in zip(wanted, found, strict=True) if np.isnan(place)]
+    if missing:
+        close = nearest(missing[0], everyone.slice(0, 10_000).to_pylist())
+        more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
+        raise BudgetError(f"{option}: no usable record has the id '{missing[0]}'{more}.{close}")
+    return usable[found.astype(np.int64)]
+
+
+def choose(
+    corpus: Corpus, ids: Ids, inputs: Inputs, method: Selector, job: Job, where: Where | None
+) -> Choice:
+    """Choose from a scanned corpus.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Scanned, with the columns of `inputs` computed.
+    ids : Ids
+    inputs : Inputs
+    method : Selector
+    job : Job
+    where : Where, optional
+
+    Raises
+    ------
+    InputError
+        If no record is eligible.
+    BudgetError
+        If the constraints cannot hold.
+    """
+    n = len(corpus.rows)
+    keep = find_pins(corpus, ids, job.must_keep, "--must-keep")
+    drop = find_pins(corpus, ids, job.must_drop, "--must-drop")
+    eligible = corpus.rows.status == 0
+    usable = int(eligible.sum())
+    if where is not None:
+        held = hold_where(corpus, inputs, where)
+        held[keep] = True
+        held[drop] = True  # so that the decision names the pin
+        eligible &= held
+    filtered = usable - int(eligible.sum())
+    taken = ids.order[eligible[ids.order]]
+    if not len(taken):
+        raise InputError(
+            f"expected at least one eligible record, got none: {n:,} read, {n - usable:,} set aside"
+            + (f", {filtered:,} left out by --where {where.text!r}" if where is not None else "")
+            + "."
+        )
+    signals = {name: inputs.numbers(corpus, name) for name in inputs.signals if inputs.signals[name].numeric}
+    pool = Pool(ids.keys[taken], _pool_columns(corpus, inputs, method, signals, taken))
+    quotas = tuple(Quota.parse(text) for text in job.quotas)
+    groups = {q.field: inputs.groups(corpus, q.field) for q in quotas}
+    constraints = _constraints(job, quotas, groups, signals, taken, keep, drop, n)
+    chosen = method.select(pool, constraints, job.seed)
+    notes = _notes(job, len(taken), len(drop), chosen)
+    decided = _decided(corpus, chosen, taken, eligible, keep, drop, groups, signals)
+    counts = {"records": n, "rejected": n - usable, "filtered": filtered, "eligible": len(taken) - len(drop), "chosen": len(chosen)}
+    if "tokens" in signals:
+        counts["tokens_eligible"] = int(signals["tokens"][taken].sum())
+        counts["tokens_chosen"] = int(signals["tokens"][taken[chosen.rows]].sum())
+    return Choice(np.sort(taken[chosen.rows]), decided, counts, notes)
+
+
+def _pool_columns(
+    corpus: Corpus, inputs: Inputs, method: Selector, signals: Mapping[str, NDArray[Any]], taken: NDArray[np.int64]
+) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    for name in method.needs():
+        if name == "order":
+            columns[name] = taken
+        elif name in signals:
+            columns[name] = signals[name][taken]
+        elif name in method.group_needs():
+            groups = inputs.groups(corpus, name)
+            columns[name] = Groups(groups.codes[taken], groups.names)
+        else:
+            columns[name] = inputs.numbers(corpus, name)[taken]
+    return columns
+
+
+def _constraints(
+    job: Job,
+    quotas: tuple[Quota, ...],
+    groups: Mapping[str, Groups],
+    signals: Mapping[str, NDArray[Any]],
+    taken: NDArray[np.int64],
+    keep: NDArray[np.int64],
+    drop: NDArray[np.int64],
+    n: int,
+) -> Constraints:
+    if job.rows is not None:
+        budget = Budget("rows", job.rows)
+    elif job.tokens is not None:
+        budget = Budget("tokens", job.tokens)
+    else:
+        budget = Budget("fraction", job.fraction or 0.0)
+    pins = np.zeros(n, bool)
+    pins[keep] = True
+    drops = np.zeros(n, bool)
+    drops[drop] = True
+    return Constraints(
+        budget=budget,
+        cost=signals["tokens"][taken].astype(np.int64) if job.tokens is not None else None,
+        quotas=quotas,
+        groups={name: Groups(g.codes[taken], g.names) for name, g in groups.items()},
+        keep=pins[taken],
+        drop=drops[taken],
+    )
+
+
+def _notes(job: Job, eligible: int, dropped: int, chosen: Chosen) -> list[str]:
+    if job.rows is not None and job.rows > eligible - dropped:
+        return [f"the budget of {job.rows:,} records is above the {eligible - dropped:,} eligible ones: all were taken."]
+    if job.tokens is not None and len(chosen) == eligible - dropped:
+        return [f"the budget of {job.tokens:,} tokens has room for all {len(chosen):,} eligible records: all were taken."]
+    return []
+
+
+def _decided(
+    corpus: Corpus,
+    chosen: Chosen,
+    taken: NDArray[np.int64],
+    eligible: NDArray[np.bool_],
+    keep: NDArray[np.int64],
+    drop: NDArray[np.int64],
+    groups: Mapping[str, Groups],
+    signals: Mapping[str, NDArray[Any]],
+) -> Decided:
+    n = len(corpus.rows)
+    rejects, words = reject_reasons(corpus.rows)
+    reasons = (*words, "the --where condition does not hold", *chosen.reasons)
+    reason = np.where(rejects >= 0, rejects, len(words)).astype(np.int32)
+    reason[taken] = chosen.reason + len(words) + 1
+    stage = np.where(rejects >= 0, 0, 1).astype(np.int32)
+    stage[eligible] = 3
+    stage[keep] = stage[drop] = 2
+    kept = np.zeros(n, bool)
+    kept[taken[chosen.rows]] = True
+    score, weight = np.full(n, np.nan), np.zeros(n)
+    score[taken], weight[taken] = chosen.score, chosen.weight
+    rank = np.full(n, -1, np.int32)
+    rank[taken] = chosen.rank
+    group, names = _joint_groups(groups, eligible)
+    return Decided(
+        stage, STAGES, reason, reasons, kept, score, weight, rank, group, names,
+        {name: _blank(values, corpus.rows.status != 0) for name, values in signals.items()},
+    )  # fmt: skip
+
+
+def _blank(values: NDArray[Any], rejected: NDArray[np.bool_]) -> NDArray[Any]:
+    """Return a signal without the values of records that were set aside: they have no text."""
+    if not rejected.any():
+        return values
+    return np.where(rejected, np.nan, values.astype(np.float64))
+
+
+def _joint_groups(
+    groups: Mapping[str, Groups], eligible: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32] | None, tuple[str, ...]]:
+    """Return one code a record for its groups under all quotas ("source=cs, lang=de")."""
+    if not groups:
+        return None, ()
+    code = np.zeros(len(eligible), np.int64)
+    for group in groups.values():
+        code = code * max(len(group.names), 1) + group.codes
+    distinct, inverse = np.unique(code, return_inverse=True)
+    names = []
+    for value in distinct.tolist():
+        parts = []
+        for field, group in reversed(groups.items()):
+            value, place = divmod(value, max(len(group.names), 1))
+            parts.append(f"{field}={group.names[place]}")
+        names.append(", ".join(reversed(parts)))
+    return np.where(eligible, inverse.reshape(-1), -1).astype(np.int32), tuple(names)

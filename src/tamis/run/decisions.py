@@ -1,0 +1,141 @@
+"""The decision table: a row for every input record, rejected ones included, sorted by id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from tamis.corpus.identity import Ids
+from tamis.corpus.rows import RowTable, explain
+from tamis.corpus.store import aside_of
+from tamis.errors import OutputError
+
+__all__ = ["Decided", "decision_batches", "write_decisions"]
+
+#: Rows of a batch and of a row group: bounds memory, and what `why` reads for one id.
+BATCH = 1 << 17
+
+_WORDS = pa.dictionary(pa.int32(), pa.string())
+
+
+@dataclass(frozen=True, eq=False)
+class Decided:
+    """What was decided on `n` records, in input order.
+
+    Attributes
+    ----------
+    stage, reason : int32 arrays of shape (n,)
+        Into `stages` and `reasons`.
+    kept : bool array of shape (n,)
+    score, weight : float64 arrays of shape (n,)
+        NaN and 0 where there is none.
+    rank : int32 array of shape (n,)
+        Place among the chosen, from 0; -1 where not chosen.
+    group : int32 array of shape (n,) or None, into `groups`
+        The groups of the quotas; -1 where not looked at.
+    signals : mapping of str to arrays of shape (n,)
+        Signals and fields that the run used.
+    """
+
+    stage: NDArray[np.int32]
+    stages: tuple[str, ...]
+    reason: NDArray[np.int32]
+    reasons: tuple[str, ...]
+    kept: NDArray[np.bool_]
+    score: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    rank: NDArray[np.int32]
+    group: NDArray[np.int32] | None
+    groups: tuple[str, ...]
+    signals: Mapping[str, NDArray[Any]]
+
+
+def decision_batches(rows: RowTable, ids: Ids, files: list[str], decided: Decided) -> Iterator[pa.RecordBatch]:
+    """Yield the decision table in batches of `BATCH` rows, by id."""
+    for start in range(0, len(rows), BATCH):
+        take = ids.by_id[start : start + BATCH]
+        rank = decided.rank[take]
+        score = decided.score[take]
+        group = decided.group[take] if decided.group is not None else np.full(len(take), -1, np.int32)
+        columns = {
+            "id": ids.strings(take).cast(pa.string()),
+            "file": _words(rows.source[take], tuple(files)),
+            "line": pa.array(rows.line[take]),
+            "kept": pa.array(decided.kept[take]),
+            "stage": _words(decided.stage[take], decided.stages),
+            "reason": _words(decided.reason[take], decided.reasons),
+            "score": pa.array(score, mask=np.isnan(score)),
+            "rank": pa.array(rank, mask=rank < 0),
+            "group": _words(group, decided.groups),
+            "neighbour": pa.nulls(len(take), pa.string()),
+            "similarity": pa.nulls(len(take), pa.float64()),
+            "weight": pa.array(decided.weight[take]),
+        }
+        for name, values in decided.signals.items():
+            part = values[take]
+            columns[name] = pa.array(part, mask=np.isnan(part)) if part.dtype.kind == "f" else pa.array(part)
+        yield pa.record_batch(list(columns.values()), names=list(columns))
+
+
+def _words(codes: NDArray[Any], words: tuple[str, ...]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(
+        pa.array(codes.astype(np.int32), mask=codes < 0), pa.array(list(words) or [""], pa.string())
+    )
+
+
+def write_decisions(path: Path, batches: Iterator[pa.RecordBatch], schema_of_empty: pa.Schema | None = None) -> None:
+    """Write the decision table aside and rename it.
+
+    Raises
+    ------
+    OutputError
+        If the disk refuses it.
+    """
+    aside = aside_of(path)
+    writer: pq.ParquetWriter | None = None
+    try:
+        for batch in batches:
+            if writer is None:
+                writer = pq.ParquetWriter(
+                    aside,
+                    batch.schema,
+                    compression="zstd",
+                    compression_level=1,
+                    use_dictionary=[f.name for f in batch.schema if pa.types.is_dictionary(f.type)],
+                )
+            writer.write_batch(batch, row_group_size=BATCH)
+        if writer is None:
+            raise OutputError(f"{path}: there are no records to decide on.")
+        writer.close()
+        aside.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error}. Nothing was left behind.") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def reject_reasons(rows: RowTable) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """Return, for each record set aside, a code into the distinct reasons (-1 for usable records).
+
+    Places inside a record (byte numbers) make reasons distinct, so they are grouped by kind
+    first; there are few kinds.
+    """
+    codes = np.full(len(rows), -1, np.int32)
+    words: dict[str, int] = {}
+    for row in np.flatnonzero(rows.status).tolist():
+        codes[row] = words.setdefault(explain(rows, row), len(words))
+    return codes, tuple(words)
+
+
+def find_decision(path: Path, wanted: str) -> pa.Table:
+    """Return the decision rows of one id (a table of no or one row), reading only what it must."""
+    table = pq.read_table(path, filters=pc.field("id") == wanted)
+    return table

@@ -1,0 +1,201 @@
+"""The main job: read, set aside, filter, choose. What comes out can be written."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tamis.corpus.corpus import Corpus, Settings
+from tamis.corpus.identity import Ids
+from tamis.errors import InputError, OptionError
+from tamis.run.choose import choose
+from tamis.run.inputs import Inputs
+from tamis.run.options import Job, Runtime
+from tamis.run.progress import Progress
+from tamis.run.selection import Selection
+from tamis.run.session import Session
+from tamis.run.where import parse_where
+from tamis.select import get as get_method
+from tamis.select.base import Selector
+from tamis.select.dsir import Dsir
+from tamis.select.quotas import Quota
+from tamis.signals.base import Signal
+from tamis.signals.bytes import Bytes
+from tamis.signals.compute import compute
+from tamis.signals.ngrams import NgramCount
+from tamis.signals.tokens import Tokens
+
+__all__ = ["check_rejected", "make_method", "prepare", "run_select", "settings_of", "target_settings"]
+
+
+def run_select(
+    job: Job,
+    runtime: Runtime | None = None,
+    *,
+    objects: Any = None,
+    target_objects: Any = None,
+    output: Path | None = None,
+    progress: Progress | None = None,
+) -> Selection:
+    """Run a job and return its selection, ready to be written.
+
+    Parameters
+    ----------
+    job : Job
+        What to select.
+    runtime : Runtime, optional
+        Threads, memory, store.
+    objects, target_objects : optional
+        Records in memory, in place of `job.pool` and `job.target`.
+    output : Path, optional
+        Where the selection will be written: its folder holds the default store.
+    progress : Progress, optional
+        Takes notes and times.
+
+    Raises
+    ------
+    UserError
+        Whatever the user can mend; see `tamis.errors`.
+    """
+    runtime = runtime or Runtime()
+    progress = progress or Progress(runtime.quiet)
+    session = Session(runtime, output, f"tamis select {' '.join(job.pool)}")
+    try:
+        with progress.step("open"):
+            corpus = session.corpus(job.pool if objects is None else objects, settings_of(job), job.format)
+            targets = _targets(session, job, target_objects)
+        if session.passed_over:
+            few = ", ".join(session.passed_over[:3])
+            progress.note(f"{len(session.passed_over):,} files in folders have no known suffix and were not read: {few} ...")
+        method, inputs = prepare(job, targets, progress)
+        size = sum(_size(opened.source.path) for opened in corpus.opened)
+        with progress.step("read", size) as done:
+            tolerant = job.max_rejected >= 1
+            compute(
+                corpus, list(inputs.signals.values()), inputs.fields,
+                strict=job.strict, tolerant=tolerant, on_progress=done,
+            )  # fmt: skip
+        check_rejected(corpus, job.max_rejected)
+        session.check_memory(len(corpus.rows))
+        with progress.step("choose"):
+            ids = Ids(corpus.rows, [opened.source.name for opened in corpus.opened])
+            where = parse_where(job.where) if job.where else None
+            choice = choose(corpus, ids, inputs, method, job, where)
+        for note in choice.notes:
+            progress.note(note)
+        return Selection(job, session, corpus, targets, ids, inputs, method, choice, progress)
+    except BaseException:
+        session.close()
+        raise
+
+
+def settings_of(job: Job) -> Settings:
+    """Return how a job's pool is read."""
+    return Settings(job.text, job.shape, job.id_field, job.per_file)
+
+
+def target_settings(job: Job) -> Settings:
+    """Return how a job's target is read: like the pool, unless told otherwise; it needs no ids."""
+    return Settings(job.target_text or job.text, job.shape if job.target_text is None else None, None, job.per_file)
+
+
+def _targets(session: Session, job: Job, objects: Any) -> list[Corpus]:
+    """Return a corpus a target."""
+    given = [objects] if objects is not None else list(job.target)
+    return [session.corpus(one, target_settings(job)) for one in given]
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def make_method(job: Job) -> Selector:
+    """Return the job's method with its options.
+
+    Raises
+    ------
+    OptionError
+        For an unknown method or option, or `--by` for a method that ranks by nothing.
+    """
+    cls = get_method(job.method)
+    options = dict(job.options)
+    if job.by is not None:
+        if not any(parameter.name == "by" for parameter in cls.parameters):
+            raise OptionError(f"method '{job.method}' takes no --by; use --method top to rank by a signal.")
+        options["by"] = job.by
+    return cls(**options)
+
+
+def prepare(job: Job, targets: list[Corpus], progress: Progress) -> tuple[Selector, Inputs]:
+    """Return the method, told of its targets, and everything it and the constraints read.
+
+    Raises
+    ------
+    OptionError
+        If a target is needed and none is given.
+    """
+    method = make_method(job)
+    if method.flags.needs_target and not targets:
+        raise OptionError(f"method '{job.method}' needs a target: --target FILES, the examples to resemble.")
+    method, signals = _aim(job, method, targets, progress)
+    inputs = Inputs(signals)
+    if job.tokens is not None:
+        inputs.want("tokens")
+    for name in method.needs():
+        if name in method.group_needs():
+            inputs.want_field(name)
+        elif name != "order":
+            inputs.want(name)
+    if job.where:
+        inputs.want_all(parse_where(job.where).names)
+    for text in job.quotas:
+        inputs.want_field(Quota.parse(text).field)
+    if not targets and "ratio" in inputs.fields:
+        raise OptionError("the signal 'ratio' needs a target: --target FILES, the examples to resemble.")
+    return method, inputs
+
+
+def _aim(
+    job: Job, method: Selector, targets: list[Corpus], progress: Progress
+) -> tuple[Selector, dict[str, Signal]]:
+    """Return the method and the signals a run can compute, by name; those of a target once it is read."""
+    weigher = method if isinstance(method, Dsir) else Dsir()
+    features = weigher.features()
+    signals: dict[str, Signal] = {
+        "tokens": Tokens(job.tokenizer),
+        "bytes": Bytes(),
+        "ngrams": features,
+        "ngram_count": NgramCount(features),
+    }
+    if not targets:
+        return method, signals
+    with progress.step("target"):
+        counts = []
+        for target in targets:
+            compute(target, [features], strict=job.strict, tolerant=job.max_rejected >= 1)
+            check_rejected(target, job.max_rejected)
+            counts.append(weigher.count(target.batch(f, features.key()).column(0) for f in target.fragments))
+        aimed, found = weigher.against(counts)
+    return (aimed if isinstance(method, Dsir) else method), signals | found
+
+
+def check_rejected(corpus: Corpus, limit: float) -> None:
+    """Stop when more records were set aside than allowed.
+
+    Raises
+    ------
+    InputError
+        With the counts, and the first record that was set aside.
+    """
+    n, bad = len(corpus.rows), int(np.count_nonzero(corpus.rows.status))
+    if not n:
+        names = ", ".join(opened.source.name for opened in corpus.opened[:3])
+        raise InputError(f"expected records, got an empty pool: {names}.")
+    if bad > limit * n:
+        raise InputError(
+            f"{bad:,} of {n:,} records ({bad / n:.1%}) cannot be used; the limit is {limit:.0%} (--max-rejected). "
+            f"The first: {corpus.tell(int(np.flatnonzero(corpus.rows.status)[0]))}"
+        )

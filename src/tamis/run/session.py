@@ -1,0 +1,97 @@
+"""A session: a store, an engine, and the files or objects a run reads through them."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tamis.corpus.corpus import Corpus, Settings
+from tamis.corpus.objects import chunks_of, is_objects
+from tamis.corpus.sources import Source, expand, from_chunks
+from tamis.corpus.store import Store
+from tamis.engine import Local
+from tamis.errors import BudgetError
+from tamis.run.options import Runtime
+
+__all__ = ["Session"]
+
+#: What the process itself takes: the interpreter, compiled kernels, Arrow (bytes).
+PROCESS_BYTES = 400 << 20
+#: Memory of one fragment in work, in multiples of its bytes: raw bytes, texts, columns.
+FRAGMENT_FACTOR = 6
+#: Memory of one record while choosing: key, status, place, order, scores (bytes).
+RECORD_BYTES = 120
+
+
+class Session:
+    """Opens corpora over one store with one engine.
+
+    Parameters
+    ----------
+    runtime : Runtime
+        Threads, memory, store.
+    beside : Path, optional
+        The output; its folder holds the default store.
+    command : str
+        Told to whoever finds the store held.
+    """
+
+    def __init__(self, runtime: Runtime, beside: Path | None = None, command: str = "tamis") -> None:
+        self.runtime = runtime
+        self.engine = Local(runtime.threads)
+        self._temporary: Path | None = None
+        folder = runtime.store or (beside.parent / ".tamis" if beside is not None else None)
+        if folder is None:
+            folder = self._temporary = Path(tempfile.mkdtemp(prefix="tamis-"))
+        self.store = Store(folder, command)
+        self.passed_over: list[str] = []
+        self.fragment_bytes = self._fragment_bytes()
+
+    def _fragment_bytes(self) -> int | None:
+        """Return smaller fragments where the ceiling is low; None for the usual size."""
+        room = self.runtime.ceiling() - PROCESS_BYTES
+        each = room // (2 * FRAGMENT_FACTOR * (self.engine.threads + 1))
+        if each >= 16 << 20:
+            return None
+        return max(1 << 20, 1 << (max(each, 1).bit_length() - 1))
+
+    def corpus(self, pool: Any, settings: Settings, format: str | None = None) -> Corpus:
+        """Return the corpus over paths or Python objects."""
+        sources: Sequence[Source]
+        if is_objects(pool):
+            sources = [from_chunks(f"<{type(pool).__name__}>", chunks_of(pool))]
+        else:
+            paths = [str(pool)] if isinstance(pool, str | Path) else [str(path) for path in pool]
+            sources, passed = expand(paths, self.store, format=format)
+            self.passed_over += passed
+        return Corpus(sources, self.store, settings, self.engine, self.fragment_bytes)
+
+    def check_memory(self, records: int) -> None:
+        """Refuse to start choosing among more records than the ceiling has room for.
+
+        Raises
+        ------
+        BudgetError
+            With the memory that would do.
+        """
+        needed = PROCESS_BYTES + records * RECORD_BYTES
+        if needed > self.runtime.ceiling():
+            raise BudgetError(
+                f"choosing among {records:,} records needs about {needed >> 20:,} MB of memory, the ceiling is "
+                f"{self.runtime.ceiling() >> 20:,} MB. Raise --memory, or choose from parts of the pool."
+            )
+
+    def close(self) -> None:
+        """Let the store go; a temporary one is removed."""
+        self.store.close()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

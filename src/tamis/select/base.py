@@ -1,0 +1,295 @@
+"""What every method is made of: a pool of columns in, an order out, a choice with reasons.
+
+A method (`Selector`) ranks the pool; the constraints walk that order and fill the budget. So
+a method never counts rows or tokens itself, and every method obeys the same budgets, quotas
+and pins. Positions are positions in the pool, which is in canonical order (ascending key):
+ties that fall to the lower position do not depend on how the input was ordered.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tamis.errors import BudgetError, InputError, OptionError, TamisError, nearest
+from tamis.select.parameters import REQUIRED, Parameter, resolve
+
+if TYPE_CHECKING:
+    from tamis.select.constraints import Constraints
+
+__all__ = [
+    "NULL_GROUP",
+    "REQUIRED",
+    "Chosen",
+    "Flags",
+    "Groups",
+    "Parameter",
+    "Pool",
+    "Ranking",
+    "Selector",
+    "check_amount",
+]
+
+NULL_GROUP = "null"
+"""The group of the records whose field is null or absent. Values go by their JSON text, and
+null's is `null`; a record that says the word "null" is in the same group."""
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """A field of `n` records as groups: `codes` (`n`, int32) into `names` (sorted)."""
+
+    codes: NDArray[np.int32]
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @staticmethod
+    def of(values: Groups | Sequence[Any] | NDArray[Any]) -> Groups:
+        """Return the groups of `values`: one per distinct text; null and NaN are `NULL_GROUP`."""
+        if isinstance(values, Groups):
+            return values
+        array = np.asarray(values)
+        if array.dtype == object:
+            array = np.array([NULL_GROUP if _is_null(v) else _text(v) for v in array.tolist()], dtype=str)
+        elif array.dtype.kind == "f":
+            nulls = np.isnan(array)
+            array = np.where(nulls, 0.0, array)
+            array = np.where(nulls, NULL_GROUP, [_text(v) for v in array.tolist()])
+        distinct, codes = np.unique(array, return_inverse=True)
+        names = [_text(v) for v in distinct.tolist()]
+        by_name = np.argsort(np.array(names, dtype=str), kind="stable") if names else np.empty(0, np.int64)
+        place = np.empty(len(names), np.int32)
+        place[by_name] = np.arange(len(names), dtype=np.int32)
+        return Groups(place[codes.reshape(-1)].astype(np.int32), tuple(names[i] for i in by_name))
+
+
+def _is_null(value: Any) -> bool:
+    return value is None or value != value
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """The `n` eligible records, in canonical order.
+
+    Attributes
+    ----------
+    keys : uint64 array of shape (n, 2)
+        High and low word of each record's key, ascending.
+    columns : mapping of str to array or Groups
+        Signals (numbers) and fields (texts or `Groups`), each of length `n`.
+
+    Raises
+    ------
+    InputError
+        Keys of another shape or not ascending, a column of another length.
+    """
+
+    keys: NDArray[np.uint64]
+    columns: Mapping[str, NDArray[Any] | Groups] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.keys.ndim != 2 or self.keys.shape[1] != 2 or self.keys.dtype != np.uint64:
+            raise InputError(f"pool keys: expected uint64 n x 2, got {self.keys.dtype} {self.keys.shape}.")
+        high, low = self.keys[:, 0], self.keys[:, 1]
+        falls = (high[1:] < high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] < low[:-1]))
+        if falls.any():
+            at = int(falls.argmax()) + 1
+            raise InputError(
+                f"pool keys: expected ascending keys, got a smaller one at record {at}; use Pool.build."
+            )
+        for name, column in self.columns.items():
+            if len(column) != len(self):
+                raise InputError(
+                    f"column '{name}': expected {len(self)} values, one a record, got {len(column)}."
+                )
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    @staticmethod
+    def build(
+        keys: NDArray[np.uint64], columns: Mapping[str, NDArray[Any] | Groups] | None = None
+    ) -> tuple[Pool, NDArray[np.int64]]:
+        """Return the pool in canonical order, and `order`: pool record `i` is input row `order[i]`."""
+        keys = np.asarray(keys, np.uint64).reshape(-1, 2)
+        order = np.lexsort((keys[:, 1], keys[:, 0])).astype(np.int64)
+        sorted_columns: dict[str, NDArray[Any] | Groups] = {}
+        for name, column in (columns or {}).items():
+            if len(column) != len(keys):
+                raise InputError(
+                    f"column '{name}': expected {len(keys)} values, one a record, got {len(column)}."
+                )
+            if isinstance(column, Groups):
+                sorted_columns[name] = Groups(column.codes[order], column.names)
+            else:
+                sorted_columns[name] = np.asarray(column)[order]
+        return Pool(keys[order], sorted_columns), order
+
+    def numbers(self, name: str, method: str) -> NDArray[Any]:
+        """Return the numeric column `name` (int64 or float64, NaN where there is no value).
+
+        Raises
+        ------
+        OptionError
+            `method` asks for a column that the pool lacks or that holds no numbers.
+        """
+        column = self._column(name, method)
+        if isinstance(column, Groups) or np.asarray(column).dtype.kind not in "iufb":
+            raise OptionError(f"method '{method}', column '{name}': expected numbers, got texts.")
+        array = np.asarray(column)
+        return array.astype(np.float64) if array.dtype.kind == "f" else array.astype(np.int64)
+
+    def groups(self, name: str, method: str) -> Groups:
+        """Return the field `name` as groups; OptionError when the pool lacks it."""
+        return Groups.of(self._column(name, method))
+
+    def _column(self, name: str, method: str) -> NDArray[Any] | Groups:
+        if name not in self.columns:
+            have = ", ".join(sorted(self.columns)) or "none"
+            raise OptionError(
+                f"method '{method}' needs the column '{name}'.{nearest(name, self.columns)} The pool has: {have}."
+            )
+        return self.columns[name]
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """The order a method puts a pool of `n` records in.
+
+    Attributes
+    ----------
+    order : int64 array
+        Positions in the pool, best first: each at most once; what is not in it is set aside.
+    score : float64 array of shape (n,)
+        What the method thought of each record; goes into the decisions.
+    reason : str
+        Why a record stands where it does, for instance "dsir: log weight + Gumbel noise".
+    aside : int8 array of shape (n,), or None
+        For records not in `order`: which of `asides` says why.
+    asides : tuple of str
+        Why records were set aside, for instance "top: no score (NaN)".
+    """
+
+    order: NDArray[np.int64]
+    score: NDArray[np.float64]
+    reason: str
+    aside: NDArray[np.int8] | None = None
+    asides: tuple[str, ...] = ("set aside by the method",)
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """What was chosen of a pool of `n` records, and why each record is in or out.
+
+    Attributes
+    ----------
+    rows : int64 array of shape (k,)
+        Positions in the pool in rank order: pinned first, then best first.
+    score : float64 array of shape (n,)
+    rank : int32 array of shape (n,)
+        0-based place in `rows`, -1 where not chosen.
+    weight : float64 array of shape (n,)
+        1 for the chosen, 0 elsewhere, unless the method weighs.
+    reason : int32 array of shape (n,)
+        Into `reasons`: one for every record.
+    reasons : tuple of str
+    """
+
+    rows: NDArray[np.int64]
+    score: NDArray[np.float64]
+    rank: NDArray[np.int32]
+    weight: NDArray[np.float64]
+    reason: NDArray[np.int32]
+    reasons: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What a method is like, for `tamis methods` and for the suite that checks every method."""
+
+    at_most: bool = False  # may stay below the budget by its definition
+    order_matters: bool = False  # the result depends on the order of the input
+    streams: bool = False  # one pass, no column held whole
+    needs_target: bool = False  # reads a target set
+    needs_all: bool = False  # holds all records at once
+    random: bool = False  # the seed changes the choice
+
+
+class Selector(ABC):
+    """A method: it ranks a pool, the constraints fill the budget from that order.
+
+    Options are keyword only; they are checked against `parameters` and stored, as attributes
+    of the same names and in `options`.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    source: ClassVar[str]
+    cost: ClassVar[str]
+    use_when: ClassVar[str]
+    fails_when: ClassVar[str]
+    flags: ClassVar[Flags] = Flags()
+    parameters: ClassVar[tuple[Parameter, ...]] = ()
+
+    options: Mapping[str, Any]
+
+    def __init__(self, **options: Any) -> None:
+        self.options = resolve(self.name, self.parameters, options)
+        for name, value in self.options.items():
+            setattr(self, name, value)
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+        return f"{type(self).__name__}({inside})"
+
+    def needs(self) -> tuple[str, ...]:
+        """Return the names of the signals and fields it reads from the pool's columns."""
+        return ()
+
+    @abstractmethod
+    def rank(self, pool: Pool, seed: int) -> Ranking:
+        """Return the order of `pool`; `seed` decides what is random."""
+
+    def select(self, pool: Pool, constraints: Constraints, seed: int = 0) -> Chosen:
+        """Rank `pool` and fill the budget from the top.
+
+        Raises
+        ------
+        BudgetError
+            The constraints cannot hold.
+        """
+        ranking = self.rank(pool, seed)
+        filled = constraints.fill(ranking.order)
+        n = len(pool)
+        if len(filled.reason) != n or len(ranking.score) != n:
+            raise TamisError(
+                f"method '{self.name}': expected {n} records in scores and constraints, "
+                f"got {len(ranking.score)} and {len(filled.reason)}."
+            )
+        reason, reasons = filled.explain(ranking)
+        rank = np.full(n, -1, np.int32)
+        rank[filled.rows] = np.arange(len(filled.rows), dtype=np.int32)
+        weight = np.zeros(n)
+        weight[filled.rows] = 1.0
+        return Chosen(filled.rows, ranking.score, rank, weight, reason, reasons)
+
+
+def check_amount(k: Any, what: str = "k") -> int:
+    """Return `k` as a positive int; BudgetError when it is zero, negative or no whole number."""
+    if isinstance(k, bool | np.bool_) or not isinstance(k, int | np.integer) or k < 1:
+        raise BudgetError(f"{what}: expected a whole number of at least 1, got {k!r}.")
+    return int(k)

@@ -1,0 +1,338 @@
+"""DSIR: draw the records that look like a target, by importance resampling over hashed n-grams.
+
+Source: Xie, Santurkar, Ma, Liang 2023, "Data Selection for Language Models via Importance
+Resampling", arXiv 2302.03169. A record's log weight is the sum over its n-grams of
+log(p_target + 1e-8) - log(p_pool + 1e-8); adding Gumbel noise and keeping the `k` largest draws `k`
+records without replacement in proportion to their weights (Gumbel top-k).
+
+Ours: the weight is the mean over chunks of equal length (`tamis.signals.ratio`), so that length
+does not decide; the noise is a function of (seed, record), so the order of the pool does not
+either; and separate targets share any budget, not only a number of rows. With `compat` none of this
+holds: weights, noise and picks are those of the package `data-selection` with one process.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tamis.corpus.chunk import Text
+from tamis.errors import InputError, OptionError
+from tamis.kernels.hashing import gumbels, hash_spans, salt
+from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
+from tamis.select.interleave import interleave
+from tamis.signals.base import Signal
+from tamis.signals.ngrams import NgramCount, Ngrams
+from tamis.signals.ratio import Ratio, count_ngrams
+
+if TYPE_CHECKING:
+    from tamis.select.constraints import Constraints
+
+__all__ = ["Dsir", "dsir", "resample"]
+
+_FIT_PER_BUCKET = 100_000
+_Rows = NDArray[np.int64]
+_Floats = NDArray[np.float64]
+
+
+def resample(
+    weights: _Floats, keys: NDArray[np.uint64], k: int, *, seed: int = 0, top_k: bool = False
+) -> _Rows:
+    """Return the `k` records drawn in proportion to exp(`weights`) without replacement, first drawn first.
+
+    `weights` (`n`, log scale) and `keys` (`n x 2`, distinct) say everything: rows may come in any
+    order. With `top_k` the `k` largest weights. All `n` when `k` is above.
+
+    Raises
+    ------
+    BudgetError
+        `k` below 1.
+    InputError
+        A weight that is not finite, unequal lengths.
+    """
+    pool, back = Pool.build(keys, {"ratio": np.asarray(weights, np.float64)})
+    return back[Dsir(top_k=top_k).rank(pool, seed).order[: check_amount(k)]]
+
+
+def dsir(
+    texts: Sequence[str] | Text,
+    target: Sequence[str] | Text,
+    k: int,
+    *,
+    seed: int = 0,
+    n: int = 2,
+    buckets: int = 10_000,
+    chunk: int = 128,
+    top_k: bool = False,
+) -> _Rows:
+    """Return the positions of `k` of `texts` that match `target`, first drawn first.
+
+    `n`-grams up to `n` words in `buckets` buckets; `chunk` words (0: the plain sum, in which
+    length decides). A text's noise depends on its bytes and `seed`: copies stay together.
+
+    Raises
+    ------
+    BudgetError, InputError, OptionError
+        As `resample`, `Ratio` and `Dsir`.
+    """
+    pool_text, target_text = _text(texts), _text(target)
+    method = Dsir(ngrams=n, buckets=buckets, chunk=chunk, top_k=top_k)
+    features = method.features()
+    method, signals = method.against([method.count([features.column(target_text)])])
+    columns = {"ngrams": features.column(pool_text)}
+    ratio = signals["ratio"]
+    weights = np.asarray(ratio.column(columns, ratio.merge([ratio.summary(columns)])))
+    keys = hash_spans(pool_text.data, pool_text.offsets[:-1], pool_text.offsets[1:], np.uint64(0))
+    return resample(weights, keys, k, seed=seed, top_k=top_k)
+
+
+class Dsir(Selector):
+    """Importance resampling towards one or several targets.
+
+    It reads the log weights from `ratio` (one target, or several pooled) or `ratio:0`, `ratio:1`,
+    ... (separate ones); `against` gives the signals that compute them. Separate targets each get
+    their share of the budget. Where the budget is a number of rows `k`, target `i` first takes its
+    best int(k * p_i) of what the targets before it left (the last also the remainder), as in the
+    reference package. These lists, and whatever is left, are merged so that every prefix holds the
+    targets in proportion, measured in the budget's unit (rows or tokens), to about one record:
+    wherever the budget or a quota cuts, each target has its share.
+    """
+
+    name: ClassVar[str] = "dsir"
+    title: ClassVar[str] = "importance resampling towards a target (hashed n-grams)"
+    source: ClassVar[str] = "Xie et al. 2023, arXiv 2302.03169"
+    cost: ClassVar[str] = "O(bytes) for the weights, O(n log n) for the draw; 24 bytes a record and target"
+    use_when: ClassVar[str] = "you have a sample of the text you want and a large, mixed pool"
+    fails_when: ClassVar[str] = "the pool is all of one kind, or what you want is not a matter of vocabulary"
+    flags: ClassVar[Flags] = Flags(needs_target=True, random=True)
+    parameters: ClassVar[tuple[Parameter, ...]] = (
+        Parameter("ngrams", int, 2, "longest n-gram, in words", low=1, high=8),
+        Parameter("buckets", int, 10_000, "buckets the n-grams are hashed into", low=1, high=65_536),
+        Parameter("chunk", int, 128, "words of a chunk; 0: plain sums, in which length decides", low=0),
+        Parameter("top_k", bool, False, "take the largest weights, without noise"),
+        Parameter("separate", bool, False, "give each target a share of its own instead of pooling them"),
+        Parameter("proportions", str, None, "shares of separate targets, as 3,1 (default: by their n-grams)"),
+        Parameter("targets", int, 1, "how many separate targets; set from the targets given", low=1),
+        Parameter("compat", bool, False, "exactly as the package data-selection; the pool's order matters"),
+        Parameter("min_length", int, 100, "compat: tokens below which a record is set aside", low=0),
+        Parameter("fit", int, None, "compat: n-grams to fit on (default 100,000 a bucket)", low=1),
+    )
+
+    ngrams: int
+    buckets: int
+    chunk: int
+    top_k: bool
+    separate: bool
+    proportions: str | None
+    targets: int
+    compat: bool
+    min_length: int
+    fit: int | None
+    _constraints: Constraints | None = None
+
+    def __init__(self, **options: Any) -> None:
+        given = options.get("proportions")
+        if isinstance(given, Sequence | np.ndarray) and not isinstance(given, str):
+            options["proportions"] = ",".join(str(p) for p in given)
+        super().__init__(**options)
+        if self.proportions is not None and not self.separate:
+            raise OptionError(
+                "method 'dsir', option 'proportions': expected with separate=true, got without."
+            )
+        if self.compat:
+            # Of the instance: only this mode depends on the order of the input.
+            self.__dict__["flags"] = dataclasses.replace(type(self).flags, order_matters=True)
+
+    def features(self) -> Ngrams:
+        """Return the signal whose columns, of pool and targets, the weights are made of."""
+        return Ngrams(n=self.ngrams, buckets=self.buckets, compat=self.compat)
+
+    def count(self, columns: Iterable[pa.Array]) -> NDArray[np.int64]:
+        """Return the bucket counts (`buckets`, int64) of one target from its `features` columns."""
+        # The reference package limits what it reads of a target only when targets are separate.
+        return count_ngrams(columns, self.buckets, self._fit_limit() if self.separate else None)
+
+    def against(self, targets: Sequence[NDArray[np.int64]]) -> tuple[Dsir, dict[str, Any]]:
+        """Return the method for these targets (counts of each), and its signals by column name.
+
+        Raises
+        ------
+        InputError
+            No target, or one without text.
+        OptionError
+            Not as many proportions as targets.
+        """
+        if not targets:
+            raise InputError("method 'dsir': expected at least one target, got none. Give --target.")
+        bags = list(targets) if self.separate else [np.sum(targets, axis=0)]
+        options = dict(self.options) | {"targets": len(bags)}
+        if self.separate and self.proportions is None:
+            options["proportions"] = [int(bag.sum()) for bag in bags]
+        method = type(self)(**options)
+        if self.separate:
+            method._shares()
+        features = self.features()
+        chunk = None if self.compat or not self.chunk else self.chunk
+        signals: dict[str, Signal] = {
+            name: Ratio(bag, ngrams=features, chunk=chunk, fit=self._fit_limit())
+            for name, bag in zip(method._ratios(), bags, strict=True)
+        }
+        if self.compat:
+            signals["ngram_count"] = NgramCount(features)
+        return method, signals
+
+    def needs(self) -> tuple[str, ...]:
+        """Return the columns of log weights; `compat` adds `ngram_count` and `order` (input positions)."""
+        return self._ratios() + (("ngram_count", "order") if self.compat else ())
+
+    def rank(self, pool: Pool, seed: int) -> Ranking:
+        """Return the order in which the records are drawn; the score is log weight plus noise.
+
+        Raises
+        ------
+        InputError
+            A log weight that is not finite.
+        OptionError
+            A column that the pool lacks.
+        """
+        weights = np.stack([self._weights(pool, name) for name in self._ratios()])
+        rows, aside = self._eligible(pool)
+        draw = _Draw(self, pool.keys[rows], seed)
+        keys, heads, free = self._heads(weights[:, rows], draw, self._rows_of_each(len(pool), len(rows)))
+        unit = self._unit(len(pool))[rows]
+        shares = self._shares()
+        tails = [free[np.argsort(-key[free], kind="stable")] for key in keys]
+        order, target = interleave(heads, shares, unit)
+        rest, rest_target = interleave(tails, shares, unit)
+        order, target = np.concatenate([order, rest]), np.concatenate([target, rest_target])
+        score = weights[0].copy()
+        score[rows[order]] = keys[target, order]
+        reason = "dsir: log weight" + ("" if self.top_k else " + Gumbel noise")
+        return Ranking(rows[order], score, reason, aside, (f"dsir: shorter than {self.min_length} tokens",))
+
+    def select(self, pool: Pool, constraints: Constraints, seed: int = 0) -> Chosen:
+        """Rank `pool`, with the budget in sight, and fill it from the top.
+
+        Raises
+        ------
+        BudgetError
+            The constraints cannot hold.
+        """
+        aware = copy.copy(self)
+        aware._constraints = constraints
+        return super(Dsir, aware).select(pool, constraints, seed)
+
+    def _heads(
+        self, weights: _Floats, draw: _Draw, each: list[int | None]
+    ) -> tuple[_Floats, list[_Rows], _Rows]:
+        """Return noisy weights (`t x m`), what each target takes first, and what is left."""
+        free = np.ones(weights.shape[1], np.bool_)
+        keys = weights.copy()
+        heads = []
+        for j, k in enumerate(each):
+            left = np.flatnonzero(free)
+            if k == 0 and self.compat:
+                heads.append(left[:0])  # the reference package skips it, and draws nothing for it
+                continue
+            keys[j, left] += draw(j, left)
+            best = _largest(keys[j, left], k or 0)
+            heads.append(left[best])
+            free[left[best]] = False
+        return keys, heads, np.flatnonzero(free)
+
+    def _rows_of_each(self, n: int, eligible: int) -> list[int | None]:
+        """Return how many of `n` rows each target takes first; None where the budget is not in rows."""
+        constraints = self._constraints
+        if constraints is None or constraints.budget.unit == "tokens":
+            return [None] * self.targets
+        dropped = 0 if constraints.drop is None else int(constraints.drop.sum())
+        k = min(constraints.budget.rows(n - dropped), eligible)
+        each = [int(k * p) for p in self._shares()]
+        each[-1] += k - sum(each)
+        return list(each)
+
+    def _unit(self, n: int) -> _Floats:
+        """Return what each of `n` records takes of the budget."""
+        constraints = self._constraints
+        if constraints is None or constraints.cost is None or constraints.budget.unit == "rows":
+            return np.ones(n)
+        return np.asarray(constraints.cost, np.float64)
+
+    def _eligible(self, pool: Pool) -> tuple[_Rows, NDArray[np.int8] | None]:
+        """Return the positions to rank, in the order that settles ties, and why others are set aside."""
+        if not self.compat:
+            return np.arange(len(pool), dtype=np.int64), None
+        # How the reference package gets back from the number of n-grams to that of tokens.
+        tokens = (pool.numbers("ngram_count", self.name) + self.ngrams * (self.ngrams - 1) / 2) // self.ngrams
+        by_input = np.argsort(pool.numbers("order", self.name), kind="stable")
+        return by_input[tokens[by_input] >= self.min_length], np.zeros(len(pool), np.int8)
+
+    def _weights(self, pool: Pool, name: str) -> _Floats:
+        weights = pool.numbers(name, self.name).astype(np.float64)
+        if not np.isfinite(weights).all():
+            at = int(np.argmin(np.isfinite(weights)))
+            raise InputError(
+                f"column '{name}': expected finite log weights, got {weights[at]} at record {at}."
+            )
+        return weights
+
+    def _shares(self) -> _Floats:
+        """Return the share of each target; they add up to 1."""
+        if not self.separate:
+            return np.ones(1)
+        expected = f"{self.targets} numbers >= 0, one a target, such as 3,1"
+        if self.proportions is None:
+            raise OptionError(f"method 'dsir', option 'proportions': expected {expected}, got nothing.")
+        try:
+            shares = np.array([float(p) for p in self.proportions.split(",")])
+        except ValueError:
+            shares = np.empty(0)
+        if len(shares) != self.targets or not (
+            np.isfinite(shares).all() and shares.min() >= 0 < shares.sum()
+        ):
+            raise OptionError(
+                f"method 'dsir', option 'proportions': expected {expected}, got '{self.proportions}'."
+            )
+        return np.asarray(shares / shares.sum(), np.float64)
+
+    def _ratios(self) -> tuple[str, ...]:
+        return tuple(f"ratio:{j}" for j in range(self.targets)) if self.separate else ("ratio",)
+
+    def _fit_limit(self) -> int | None:
+        return (self.fit or _FIT_PER_BUCKET * self.buckets) if self.compat else None
+
+
+class _Draw:
+    """The Gumbel noise of one ranking: counted by record, or drawn in sequence with `compat`."""
+
+    def __init__(self, method: Dsir, keys: NDArray[np.uint64], seed: int) -> None:
+        self.method = method
+        self.keys = keys
+        self.seed = seed
+        self.sequence = np.random.RandomState(seed % 2**32) if method.compat else None
+
+    def __call__(self, target: int, rows: _Rows) -> _Floats:
+        if self.method.top_k:
+            return np.zeros(len(rows))
+        if self.sequence is not None:
+            return np.asarray(self.sequence.gumbel(size=len(rows)))
+        noise: _Floats = gumbels(self.keys[rows], salt(self.seed, f"dsir:{target}"))
+        return noise
+
+
+def _largest(keys: _Floats, k: int) -> _Rows:
+    """Return the positions of the `k` largest, largest first; ties as `argpartition` has them."""
+    if k >= len(keys):
+        return np.argsort(-keys, kind="stable")
+    chosen = np.sort(np.argpartition(-keys, k)[:k])
+    return np.asarray(chosen[np.argsort(-keys[chosen], kind="stable")], np.int64)
+
+
+def _text(texts: Sequence[str] | Text) -> Text:
+    return texts if isinstance(texts, Text) else Text.of(pa.array(list(texts), pa.large_string()))

@@ -1,0 +1,210 @@
+"""The filler against brute force, the messages of what cannot hold, the reasons."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tamis.errors import BudgetError, TamisError
+from tamis.select.base import Groups
+from tamis.select.constraints import Budget, Constraints, Filled, Quota
+from tamis.select.quotas import bounds_of
+
+FIELDS = {"a": "xyz", "b": "pq", "c": "uv"}
+
+
+def quotas(*texts: str) -> list[Quota]:
+    return [Quota.parse(text) for text in texts]
+
+
+def holds(c: Constraints, rows: tuple[int, ...], amount: int) -> bool:
+    """Say whether `rows` obeys every quota, one by one, straight from its definition."""
+    for quota in c.quotas:
+        groups = c.groups[quota.field]
+        for value in groups.names if quota.value is None else (quota.value,):
+            inside = [i for i in rows if groups.names[groups.codes[i]] == value]
+            tokens = quota.percent and c.budget.unit == "tokens"
+            have = sum(int(c.cost[i]) for i in inside) if tokens else len(inside)
+            bound = int(quota.amount * amount // 100) if quota.percent else int(quota.amount)
+            if have > bound if quota.op == "<=" else have < bound:
+                return False
+    return True
+
+
+def candidates(c: Constraints, order: list[int], n: int) -> tuple[list[int], list[int]]:
+    """Return the kept and the other records that may be chosen, each in rank order."""
+    keep = [] if c.keep is None else np.flatnonzero(c.keep).tolist()
+    drop = set() if c.drop is None else set(np.flatnonzero(c.drop).tolist())
+    kept = [i for i in order if i in keep] + [i for i in keep if i not in order]
+    return kept, [i for i in order if i not in keep and i not in drop]
+
+
+def brute(c: Constraints, order: list[int], n: int) -> tuple[int, ...] | None:
+    """Return the first feasible set of rows in the order of `order`, by looking at all of them."""
+    kept, rest = candidates(c, order, n)
+    eligible = n - (0 if c.drop is None else int(c.drop.sum()))
+    asked = c.budget.rows(eligible)
+    k = min(asked, len(kept) + len(rest))
+    if len(kept) > asked:
+        return None
+    for more in itertools.combinations(rest, k - len(kept)):  # in lexicographic order of rank
+        if holds(c, (*kept, *more), k):
+            return (*kept, *more)
+    return None
+
+
+def some_quotas(fields: str, percent: bool = True, rows: bool = True) -> st.SearchStrategy[Quota]:
+    kinds = ([True] if percent else []) + ([False] if rows else [])
+
+    def build(field: str, index: int, op: str, amount: int, is_percent: bool) -> Quota:
+        values = (None, *FIELDS[field])
+        return Quota(field, values[index % len(values)], op, amount * 10 if is_percent else amount, is_percent)
+
+    return st.builds(
+        build,
+        st.sampled_from(fields),
+        st.integers(0, 3),
+        st.sampled_from(["<=", ">="]),
+        st.integers(0, 6),
+        st.sampled_from(kinds),
+    )
+
+
+@st.composite
+def cases(draw: st.DrawFn, fields: str, tokens: bool = False, **kinds: bool) -> tuple[Constraints, list[int], int]:
+    n = draw(st.integers(1, 9))
+    groups = {
+        f: Groups.of(np.array(draw(st.lists(st.sampled_from(FIELDS[f]), min_size=n, max_size=n)), object))
+        for f in fields
+    }
+    pins = draw(st.lists(st.sampled_from("----kd"), min_size=n, max_size=n))
+    order = draw(st.permutations(range(n)))[: draw(st.integers(max(0, n - 2), n))]
+    cost = np.array(draw(st.lists(st.integers(0, 12), min_size=n, max_size=n)), np.int64)
+    budget = Budget("tokens", draw(st.integers(1, 60))) if tokens else Budget("rows", draw(st.integers(1, n + 1)))
+    wanted = draw(st.lists(some_quotas(fields, **kinds), min_size=1, max_size=4))
+    keep = np.array([p == "k" for p in pins])
+    drop = np.array([p == "d" for p in pins])
+    return Constraints(budget, cost, wanted, groups, keep, drop), list(order), n
+
+
+def check_reasons(c: Constraints, filled: Filled, n: int) -> None:
+    chosen = np.isin(np.arange(n), filled.rows)
+    texts = [filled.reasons[code] for code in filled.reason]
+    for i in range(n):
+        assert chosen[i] == (texts[i].startswith("chosen") or texts[i] == "pinned: must keep")
+        if c.keep is not None and c.keep[i]:
+            assert texts[i] == "pinned: must keep"
+        if c.drop is not None and c.drop[i]:
+            assert texts[i] == "pinned: must drop"
+        if "is full" in texts[i]:
+            groups = {f"quota {f}={g.names[g.codes[i]]} is full" for f, g in c.groups.items()}
+            assert texts[i] in groups
+
+
+def check_rows(case: tuple[Constraints, list[int], int]) -> None:
+    c, order, n = case
+    expected = brute(c, order, n)
+    if expected is None:
+        with pytest.raises(BudgetError, match=r"cannot hold|leave room|must-keep"):
+            c.fill(np.array(order, np.int64), n)
+        return
+    filled = c.fill(np.array(order, np.int64), n)
+    assert tuple(filled.rows) == expected
+    check_reasons(c, filled, n)
+
+
+@given(cases("a"))
+def test_rows_one_field_is_the_first_feasible_set(case: tuple[Constraints, list[int], int]) -> None:
+    check_rows(case)
+
+
+@settings(max_examples=150)
+@given(cases("ab"))
+def test_rows_two_fields_is_the_first_feasible_set(case: tuple[Constraints, list[int], int]) -> None:
+    check_rows(case)
+
+
+@settings(max_examples=60)
+@given(cases("abc"))
+def test_rows_three_fields_is_the_first_feasible_set(case: tuple[Constraints, list[int], int]) -> None:
+    check_rows(case)
+
+
+def check_tokens(case: tuple[Constraints, list[int], int], may_fail: bool) -> None:
+    """Never above; caps hold; floors to within one record; nothing left out would still fit."""
+    c, order, n = case
+    kept, rest = candidates(c, order, n)
+    total = sum(int(c.cost[i]) for i in (*kept, *rest))
+    limit = min(int(c.budget.amount), total)
+    try:
+        filled = c.fill(np.array(order, np.int64), n)
+    except BudgetError:
+        if not may_fail:
+            sets = (
+                (*kept, *more)
+                for size in range(len(rest) + 1)
+                for more in itertools.combinations(rest, size)
+            )
+            fits = [s for s in sets if sum(int(c.cost[i]) for i in s) <= c.budget.amount and holds(c, s, limit)]
+            assert not fits
+        return
+    rows = filled.rows.tolist()
+    check_reasons(c, filled, n)
+    assert rows[: len(kept)] == kept
+    assert rows[len(kept) :] == [i for i in rest if i in rows]
+    spent = int(c.cost[rows].sum())
+    assert spent <= c.budget.amount
+    b = bounds_of(c.quotas, c.groups, limit, "tokens")
+    member = [(b.start[f] + c.groups[name].codes) for f, name in enumerate(b.fields)]
+    tokens, count = np.zeros(len(b.names), int), np.zeros(len(b.names), int)
+    for codes in member:
+        np.add.at(tokens, codes[rows], c.cost[rows])
+        np.add.at(count, codes[rows], 1)
+    assert (tokens <= b.cap).all()
+    assert (count <= b.row_cap).all()
+    left = [i for i in rest if i not in rows]
+    for g in range(len(b.names)):
+        out = [int(c.cost[i]) for i in left if any(codes[i] == g for codes in member)]
+        if tokens[g] < b.floor[g]:
+            assert b.floor[g] - tokens[g] <= max(out, default=0)
+        if count[g] < b.row_floor[g]:
+            assert len(b.fields) > 1
+            assert b.row_floor[g] - count[g] <= 1
+            assert out
+    for i in left:
+        own = [codes[i] for codes in member]
+        assert (
+            spent + c.cost[i] > limit
+            or any(tokens[g] + c.cost[i] > b.cap[g] for g in own)
+            or any(count[g] + 1 > b.row_cap[g] for g in own)
+        )
+
+
+@settings(max_examples=200)
+@given(cases("a", tokens=True, rows=False))
+def test_tokens_one_field(case: tuple[Constraints, list[int], int]) -> None:
+    check_tokens(case, may_fail=False)
+
+
+@settings(max_examples=200)
+@given(cases("a", tokens=True, percent=False))
+def test_tokens_with_quotas_in_rows(case: tuple[Constraints, list[int], int]) -> None:
+    check_tokens(case, may_fail=False)
+
+
+@settings(max_examples=100)
+@given(cases("a", tokens=True))
+def test_tokens_with_quotas_of_both_units(case: tuple[Constraints, list[int], int]) -> None:
+    check_tokens(case, may_fail=True)
+
+
+@settings(max_examples=100)
+@given(cases("ab", tokens=True))
+def test_tokens_two_fields(case: tuple[Constraints, list[int], int]) -> None:
+    check_tokens(case, may_fail=True)
