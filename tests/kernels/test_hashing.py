@@ -36,7 +36,7 @@ def _murmur(text: bytes, seed: int = 0) -> tuple[int, int]:
     ],
 )
 def test_murmur_known_vectors(text: bytes, seed: int, digest: str) -> None:
-    assert "%016x%016x" % _murmur(text, seed) == digest
+    assert "{:016x}{:016x}".format(*_murmur(text, seed)) == digest
 
 
 @pytest.mark.peers
@@ -101,7 +101,9 @@ def test_sha256_buckets_of_the_reference_package(text: bytes, bucket: int) -> No
 
 
 def test_salt_depends_on_seed_and_purpose() -> None:
-    salts = {int(salt(seed, purpose)) for seed in (-1, 0, 1, 2**70) for purpose in ("", "0", "random", "dsir")}
+    salts = {
+        int(salt(seed, purpose)) for seed in (-1, 0, 1, 2**70) for purpose in ("", "0", "random", "dsir")
+    }
     assert len(salts) == 16
     assert salt(3, "x") == salt(3, "x")
 

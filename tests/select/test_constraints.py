@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tamis.errors import BudgetError, TamisError
+from tamis.select import constraints
 from tamis.select.base import Groups
 from tamis.select.constraints import Budget, Constraints, Filled, Quota
 from tamis.select.quotas import bounds_of
@@ -93,6 +94,27 @@ def cases(draw: st.DrawFn, fields: str, tokens: bool = False, **kinds: bool) -> 
     return Constraints(budget, cost, wanted, groups, keep, drop), list(order), n
 
 
+@st.composite
+def tight_cases(draw: st.DrawFn, fields: str, tokens: bool = False) -> tuple[Constraints, list[int], int]:
+    """Quotas drawn around a choice that holds them, so that fields are at odds but feasible together."""
+    n = draw(st.integers(4, 10))
+    groups = {
+        f: Groups.of(np.array(draw(st.lists(st.sampled_from(FIELDS[f]), min_size=n, max_size=n)), object))
+        for f in fields
+    }
+    cost = np.array(draw(st.lists(st.integers(1, 9), min_size=n, max_size=n)), np.int64)
+    inside = sorted(draw(st.sets(st.integers(0, n - 1), min_size=2, max_size=n - 1)))
+    wanted = []
+    for f in fields:
+        for value, count in zip(*np.unique(groups[f].codes[inside], return_counts=True), strict=True):
+            op, slack = draw(st.sampled_from(["<=", ">=", "<=", ">=", ""])), draw(st.sampled_from([0, 0, 1]))
+            amount = max(0, int(count) + (slack if op == "<=" else -slack))
+            wanted += [Quota(f, groups[f].names[value], op, amount)] if op else []
+    spent = int(cost[inside].sum())
+    budget = Budget("tokens", spent) if tokens else Budget("rows", len(inside))
+    return Constraints(budget, cost, wanted, groups), list(draw(st.permutations(range(n)))), n
+
+
 def check_reasons(c: Constraints, filled: Filled, n: int) -> None:
     chosen = np.isin(np.arange(n), filled.rows)
     texts = [filled.reasons[code] for code in filled.reason]
@@ -133,6 +155,39 @@ def test_rows_two_fields_is_the_first_feasible_set(case: tuple[Constraints, list
 @settings(max_examples=60)
 @given(cases("abc"))
 def test_rows_three_fields_is_the_first_feasible_set(case: tuple[Constraints, list[int], int]) -> None:
+    check_rows(case)
+
+
+@settings(max_examples=150)
+@given(tight_cases("ab"))
+def test_rows_two_fields_at_odds(case: tuple[Constraints, list[int], int]) -> None:
+    check_rows(case)
+
+
+@settings(max_examples=100)
+@given(tight_cases("abc"))
+def test_rows_three_fields_at_odds(case: tuple[Constraints, list[int], int]) -> None:
+    check_rows(case)
+
+
+@pytest.fixture
+def always_solve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the solver fill also what the plain walk alone would fill."""
+    plain, seen = constraints._finish, []
+
+    def finish(task: Any, *args: Any) -> bool:
+        done = plain(task, *args)
+        first = len(task.rest) > 0 and (not seen or seen[-1] is not task)
+        seen.append(task)
+        return done and not first
+
+    monkeypatch.setattr(constraints, "_finish", finish)
+
+
+@pytest.mark.usefixtures("always_solve")
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tight_cases("ab"))
+def test_the_solver_alone_gives_the_same_choice(case: tuple[Constraints, list[int], int]) -> None:
     check_rows(case)
 
 

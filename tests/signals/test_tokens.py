@@ -57,12 +57,12 @@ def saved(folder: Path, name: str, tokenizer: Tokenizer) -> str:
 
 
 def test_worked_by_hand() -> None:
-    """Llama 2's vocabulary: "\u2581Hello", ",", "\u2581world", "!" are four tokens.
+    """Llama 2's tokens, by its vocabulary.
 
-    "\\n" is in no token: one byte token. Two spaces after a word: "\u2581\u2581" and the word without
-    a space; at the start of a text the prepended one makes them three, "\u2581\u2581\u2581"? No token of
-    a run holds letters, so "  a" is "\u2581\u2581" + "\u2581a". "\u4f60" is a character of the
-    vocabulary, after a lone "\u2581". An empty text has none.
+    "Hello, world!" is "\u2581Hello" "," "\u2581world" "!". In "a\\nb" the newline is a byte token
+    between "\u2581a" and "b". "  a" becomes "\u2581\u2581\u2581a" with the space prepended, and no
+    token of several spaces holds a letter: "\u2581\u2581" "\u2581a". "\u4f60" follows a lone
+    "\u2581". An empty text has no token.
     """
     texts = ["Hello, world!", "a\nb", "  a", "\u4f60", ""]
     counts = Tokens().column(text_of(texts))
@@ -127,7 +127,9 @@ def test_one_merge_over_a_space_takes_only_its_own_cut_away(folder: Path) -> Non
     tokenizer = Tokenizer.from_str(json.dumps(config))
     texts = ["the. end, the. end", "the. .", ". . ."]
     assert ".\u2581" in tokenizer.encode(texts[0]).tokens
-    assert Tokens(saved(folder, "one merge", tokenizer)).column(text_of(texts)).to_pylist() == expected(tokenizer, texts)
+    assert Tokens(saved(folder, "one merge", tokenizer)).column(text_of(texts)).to_pylist() == expected(
+        tokenizer, texts
+    )
 
 
 def test_newlines_after_punctuation_stay_with_it() -> None:
@@ -216,7 +218,9 @@ def test_a_megabyte_without_spaces_and_many_pieces_of_every_length() -> None:
 def test_threads_share_the_table_and_agree() -> None:
     """Eight threads meet new words at the same time; each gets what one alone would get."""
     rng = random.Random(7)
-    vocabulary = ["".join(rng.choice("abcdefgh\u00e9\u4f60") for _ in range(rng.randrange(1, 30))) for _ in range(9000)]
+    vocabulary = [
+        "".join(rng.choice("abcdefgh\u00e9\u4f60") for _ in range(rng.randrange(1, 30))) for _ in range(9000)
+    ]
     fragments = [[" ".join(rng.choices(vocabulary, k=60)) for _ in range(120)] for _ in range(8)]
     alone = [Tokens(pieces=False).column(text_of(texts)) for texts in fragments]
     shared = Tokens()
@@ -238,7 +242,9 @@ def test_threads_share_the_table_and_agree() -> None:
     assert all(counts == alone[which] for (_, which), counts in got.items())
 
 
-@pytest.mark.parametrize("name", ["corpus_arxiv/arxiv_stat.jsonl.xz", "corpus_ud_pud_parallel", "corpus_code_thealgorithms"])
+@pytest.mark.parametrize(
+    "name", ["corpus_arxiv/arxiv_stat.jsonl.xz", "corpus_ud_pud_parallel", "corpus_code_thealgorithms"]
+)
 def test_real_texts(name: str) -> None:
     """Abstracts, nineteen languages, and code: 400 texts each, and again after warming up on them."""
     lines = _lines(real(name), 400)

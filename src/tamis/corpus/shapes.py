@@ -3,13 +3,17 @@
 Two kinds cover everything people have: a `Template` over top-level fields (plain text,
 prompt and response, Alpaca, pairs, the user's own template) and a `Chat` (a list of turns:
 OpenAI messages, ShareGPT).
+
+The rules are the same for every format. In a template a string stands as it is, a number or
+boolean as its JSON text, null as nothing; an array or object has no text (WRONG_TYPE), and a
+text of nothing but white space is EMPTY. Where JSON escapes half a surrogate pair, U+FFFD stands.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Chat", "Part", "Shape", "Template"]
+__all__ = ["Chat", "Part", "Shape", "Template", "fields_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,11 @@ class Chat:
 
     `turns` is the field that holds the list; in each turn `role` and `content` name the keys.
     `system` is an optional top-level field rendered first as a system turn.
+
+    A role is a string or null; a turn without one rejects the record. A content is a string, null
+    or missing (nothing, as in a turn that only calls a tool), or a list of parts: strings, and
+    objects whose `type` is "text" or missing, with their `text`; parts of other types (images) have
+    no text. Contents without any text make the record EMPTY.
     """
 
     name: str
@@ -49,3 +58,15 @@ class Chat:
 
 
 Shape = Template | Chat
+
+
+def fields_of(shape: Shape) -> tuple[str, ...]:
+    """Return the names that a rejected record may blame: the fields of a shape in order of appearance.
+
+    For a chat: the turns, the keys of role and content in a turn, the system field.
+    """
+    if isinstance(shape, Chat):
+        found = [shape.turns, shape.role, shape.content, shape.system]
+    else:
+        found = [part.field for part in shape.parts]
+    return tuple(dict.fromkeys(name for name in found if name is not None))

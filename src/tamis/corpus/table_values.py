@@ -32,7 +32,18 @@ from numpy.typing import NDArray
 
 from tamis.corpus.chunk import Kind
 
-__all__ = ["float_texts", "is_list", "json_lines", "kind_of", "plain", "spans_of", "texts", "valid"]
+__all__ = [
+    "float_texts",
+    "is_list",
+    "json_lines",
+    "json_values",
+    "kind_of",
+    "plain",
+    "row_bytes",
+    "spans_of",
+    "texts",
+    "valid",
+]
 
 _types = pa.types
 
@@ -131,14 +142,40 @@ def is_list(kind: pa.DataType) -> bool:
 def json_lines(table: pa.Table) -> list[bytes]:
     """Return each of the `n` rows as a JSON object of one line, columns in order (see the table above)."""
     names = table.column_names
-    columns = [_values(_json_ready(plain(column))) for column in table.columns]
+    columns = [json_values(column) for column in table.columns]
     if not columns:
         return [b"{}"] * table.num_rows
     # The selected records only, so a loop over them is not on the path of the whole pool.
     return [orjson.dumps(dict(zip(names, row, strict=True))) for row in zip(*columns, strict=True)]
 
 
-def _values(array: pa.Array) -> list[object]:
+def row_bytes(table: pa.Table) -> NDArray[np.int64]:
+    """Return about how many bytes each of the `n` rows holds; a function of its values and types."""
+    sizes = np.zeros(table.num_rows, np.int64)
+    for column in table.columns:
+        sizes += _sizes(plain(column))
+    return sizes
+
+
+def _sizes(array: pa.Array) -> NDArray[np.int64]:
+    kind = array.type
+    if _is_text(kind) or _types.is_binary(kind) or _types.is_large_binary(kind):
+        return pc.binary_length(array).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64) + 4
+    if is_list(kind):
+        offsets, values = spans_of(array)
+        ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(_sizes(plain(values)))])
+        return np.asarray(np.diff(ends[offsets]) + 4)
+    if _types.is_struct(kind):
+        sizes = np.zeros(len(array), np.int64)
+        for child in array.flatten():
+            sizes += _sizes(plain(child))
+        return sizes
+    return np.full(len(array), 8, np.int64)
+
+
+def json_values(column: pa.Array | pa.ChunkedArray) -> list[object]:
+    """Return the `n` values of a column as Python objects that orjson writes (see the table above)."""
+    array = _json_ready(plain(column))
     try:
         return list(array.to_pylist())
     except UnicodeDecodeError:  # only a record that was set aside holds such bytes

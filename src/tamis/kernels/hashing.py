@@ -64,8 +64,8 @@ def _scramble2(k: np.uint64) -> np.uint64:
 def remainder64(data: NDArray[np.uint8], start: int, i: int, stop: int) -> np.uint64:
     """Return the fewer than 8 bytes from `i` to `stop` as a little-endian word, zeros above.
 
-    `start` is where the span begins (``start <= i``). A span of 8 bytes or more is read by one load that ends at `stop`; nothing outside the span
-    is ever touched.
+    `start` is where the span begins (``start <= i``): one of 8 bytes or more is read by a load that
+    ends at `stop`, and nothing outside the span is ever touched.
     """
     left = stop - i
     if left <= 0:

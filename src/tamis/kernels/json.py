@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tamis.kernels.json_array import new_state, split_array
 from tamis.kernels.json_chat import render_chat
-from tamis.kernels.json_lines import compact_spans, gather_spans, split_lines
+from tamis.kernels.json_lines import check_texts, compact_spans, gather_spans, split_lines
 from tamis.kernels.json_parse import ABSENT, MAX_DEPTH, MAX_FIELDS, find_fields
 from tamis.kernels.json_render import render_column, render_template
 
@@ -30,6 +30,7 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_FIELDS",
     "aliased",
+    "check_texts",
     "compact_spans",
     "find_fields",
     "gather_spans",

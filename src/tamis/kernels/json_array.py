@@ -124,7 +124,7 @@ def split_array(data: _Bytes, state: NDArray[np.int64], starts: _Positions, stop
             i = _scalar_end(i, stop)
             if i == stop:
                 break
-        if phase == NESTED or phase == SCALAR:
+        if phase in (NESTED, SCALAR):
             starts[n] = start - base
             stops[n] = i - base
             n += 1
@@ -137,7 +137,7 @@ def split_array(data: _Bytes, state: NDArray[np.int64], starts: _Positions, stop
             phase = FIRST
         elif phase == AFTER and c == 0x2C:
             phase = NEXT
-        elif (phase == AFTER or phase == FIRST) and c == 0x5D:
+        elif phase in (AFTER, FIRST) and c == 0x5D:
             phase = DONE
         elif (phase == FIRST or phase == NEXT) and c != 0x2C and c != 0x5D and c != 0x7D and c != 0x3A:
             start = i

@@ -13,7 +13,6 @@ from tamis.kernels.vector import (
     address,
     load8,
     load_word,
-    special32,
     store8,
     store_word,
     structure32,

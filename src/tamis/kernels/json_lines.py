@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tamis.kernels.json_text import copy_span
+from tamis.kernels.json_text import copy_span, is_blank, utf8_error
 from tamis.kernels.vector import (
     address,
     copy32,
@@ -19,10 +19,12 @@ from tamis.kernels.vector import (
     trailing_zeros,
 )
 
-__all__ = ["compact_spans", "gather_spans", "split_lines"]
+__all__ = ["check_texts", "compact_spans", "gather_spans", "split_lines"]
 
 _Bytes = NDArray[np.uint8]
 _Positions = NDArray[np.int64]
+
+_INVALID_UTF8, _EMPTY = 3, 6
 
 
 @njit(nogil=True, cache=True)
@@ -60,11 +62,14 @@ def _space(c: int) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def split_lines(data: _Bytes, begin: int, n_bytes: int) -> tuple[_Positions, _Positions, _Positions, int]:
+def split_lines(
+    data: _Bytes, begin: int, n_bytes: int, trim: bool
+) -> tuple[_Positions, _Positions, _Positions, int]:
     r"""Find the records of ``data[begin:n_bytes]``, one a line.
 
-    ``\\n`` ends a line (the last one may lack it); JSON white space around a record, so also the
-    ``\\r`` of a CRLF, is left out; a blank line is no record but counts as a line.
+    ``\n`` ends a line (the last one may lack it). A line of nothing but JSON white space is no
+    record but counts as a line. With `trim`, white space around a record is left out; without,
+    only the ``\r`` of a CRLF.
 
     Returns
     -------
@@ -90,12 +95,33 @@ def split_lines(data: _Bytes, begin: int, n_bytes: int) -> tuple[_Positions, _Po
         while low < high and _space(load8(high - 1)):
             high -= 1
         if low < high:
+            if not trim:
+                low = i
+                high = end - 1 if load8(end - 1) == 0x0D else end
             starts[n] = low - base
             stops[n] = high - base
             numbers[n] = line + 1
             n += 1
         i = end + 1
     return starts[:n], stops[:n], numbers[:n], lines
+
+
+@njit(nogil=True, cache=True)
+def check_texts(
+    data: _Bytes, starts: _Positions, stops: _Positions
+) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """Return the `Reject` codes of `n` plain texts, and the 1-based byte of each that is not UTF-8, else -1."""
+    status = np.zeros(len(starts), np.uint8)
+    detail = np.full(len(starts), -1, np.int32)
+    base = address(data)
+    for i in range(len(starts)):
+        wrong = utf8_error(base + starts[i], base + stops[i])
+        if wrong >= 0:
+            status[i] = _INVALID_UTF8
+            detail[i] = min(wrong - base - starts[i] + 1, 0x7FFFFFFF)
+        elif is_blank(base + starts[i], base + stops[i]):
+            status[i] = _EMPTY
+    return status, detail
 
 
 @njit(nogil=True, cache=True)

@@ -24,6 +24,7 @@ from tamis.kernels.simd import count_trailing_zeros, fold64, load64
 __all__ = ["MAX_BUCKETS", "WORD_CLASS", "count_buckets", "enlarge", "ngram_buckets", "score_buckets"]
 
 MAX_BUCKETS = 65536
+"""The most buckets n-grams can be hashed into: a bucket is an uint16."""
 
 _SPACE, _WORD, _OTHER = 0, 1, 2
 

@@ -42,7 +42,7 @@ __all__ = [
 #: The value of a piece that must not be looked at alone: its text is valued as a whole.
 WHOLE = -1
 #: Bytes of the longest piece that is remembered.
-LONGEST = 256
+LONGEST = 64
 #: What cuts are made before, and the bit that allows each in a `Cuts` table.
 WHITE = {0x20: 1, 0x09: 2, 0x0A: 4, 0x0D: 8}
 
@@ -110,7 +110,7 @@ def cut_after(data: NDArray[np.uint8], start: int, stop: int, cuts: Cuts) -> int
             if low == _ZERO:
                 i += 8
                 continue
-            i += np.int64(count_trailing_zeros(low)) >> 3
+            i += int(np.int64(count_trailing_zeros(low))) >> 3
             if i >= stop:
                 break
         before = data[i - 1]
@@ -129,7 +129,7 @@ def _word(data: NDArray[np.uint8], start: int, stop: int) -> np.uint64:
         return _ZERO
     if start + 8 <= len(data):
         word = load64(data, start)
-        return word if n >= 8 else word & ((_ONE << np.uint64(8 * n)) - _ONE)
+        return np.uint64(word if n >= 8 else word & ((_ONE << np.uint64(8 * n)) - _ONE))
     word = _ZERO
     for j in range(min(n, 8)):
         word |= np.uint64(data[start + j]) << np.uint64(8 * j)
@@ -156,17 +156,17 @@ def piece_key(data: NDArray[np.uint8], start: int, stop: int, first: bool) -> tu
 
 
 @njit(nogil=True, cache=True)
-def _slot(low: np.uint64, high: np.uint64) -> np.int64:
+def _slot(low: np.uint64, high: np.uint64) -> int:
     h = fold64(low ^ _C0, high ^ _C1)
-    return np.int64((h ^ (h >> np.uint64(29))) >> _ONE)
+    return int(np.int64((h ^ (h >> np.uint64(29))) >> _ONE))
 
 
 @njit(nogil=True, cache=True)
 def _same(a: NDArray[np.uint8], i: int, b: NDArray[np.uint8], j: int, n: int) -> bool:
-    for k in range(n):
-        if a[i + k] != b[j + k]:
-            return False
-    return True
+    k = 0
+    while k < n and a[i + k] == b[j + k]:
+        k += 1
+    return k == n
 
 
 @njit(nogil=True, cache=True)
@@ -179,7 +179,10 @@ def find(
     low: np.uint64,
     high: np.uint64,
 ) -> int:
-    """Return the row of a piece of at most `LONGEST` bytes with key (`low`, `high`), or -1 minus its free row."""
+    """Return the row of the piece with key (`low`, `high`), or -1 minus the free row for it.
+
+    The piece has at most `LONGEST` bytes.
+    """
     mask = len(rows) - 1
     long = high >> _TOP & np.uint64(_LONG)
     s = _slot(low, high) & mask
@@ -245,13 +248,13 @@ def walk(
         total, before, missing, first = 0, n_loose, False, True
         while start < end:
             stop = cut_after(data, start, end, cuts)
-            row, where = np.int64(-1), np.int64(0)
+            row, where = -1, 0
             if stop - start <= LONGEST:
                 low, high = piece_key(data, start, stop, first)
                 where = _slot(low, high)
                 row = find(rows, bytes_, data, start, stop, low, high)
             if row >= 0:
-                value = np.int64(rows[row, 2])
+                value = int(np.int64(rows[row, 2]))
                 if value < 0:
                     total, missing = WHOLE, False
                     break

@@ -21,6 +21,7 @@ from tamis.run.where import parse_where
 from tamis.select import get as get_method
 from tamis.select.base import Selector
 from tamis.select.dsir import Dsir
+from tamis.select.random import Random
 from tamis.select.quotas import Quota
 from tamis.signals.base import Signal
 from tamis.signals.bytes import Bytes
@@ -28,7 +29,7 @@ from tamis.signals.compute import compute
 from tamis.signals.ngrams import NgramCount
 from tamis.signals.tokens import Tokens
 
-__all__ = ["check_rejected", "make_method", "prepare", "run_select", "settings_of", "target_settings"]
+__all__ = ["available_signals", "check_rejected", "make_method", "prepare", "read_targets", "run_select", "settings_of"]
 
 
 def run_select(
@@ -66,7 +67,7 @@ def run_select(
     try:
         with progress.step("open"):
             corpus = session.corpus(job.pool if objects is None else objects, settings_of(job), job.format)
-            targets = _targets(session, job, target_objects)
+            targets = read_targets(session, job, target_objects)
         if session.passed_over:
             few = ", ".join(session.passed_over[:3])
             progress.note(f"{len(session.passed_over):,} files in folders have no known suffix and were not read: {few} ...")
@@ -102,7 +103,7 @@ def target_settings(job: Job) -> Settings:
     return Settings(job.target_text or job.text, job.shape if job.target_text is None else None, None, job.per_file)
 
 
-def _targets(session: Session, job: Job, objects: Any) -> list[Corpus]:
+def read_targets(session: Session, job: Job, objects: Any) -> list[Corpus]:
     """Return a corpus a target."""
     given = [objects] if objects is not None else list(job.target)
     return [session.corpus(one, target_settings(job)) for one in given]
@@ -156,6 +157,11 @@ def prepare(job: Job, targets: list[Corpus], progress: Progress) -> tuple[Select
     if not targets and "ratio" in inputs.fields:
         raise OptionError("the signal 'ratio' needs a target: --target FILES, the examples to resemble.")
     return method, inputs
+
+
+def available_signals(job: Job, targets: list[Corpus], progress: Progress) -> dict[str, Signal]:
+    """Return the signals a run can compute, by name."""
+    return _aim(job, Random(), targets, progress)[1]
 
 
 def _aim(

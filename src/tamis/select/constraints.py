@@ -185,18 +185,22 @@ class Constraints:
                 f"{pinned - limit} too many. Raise the budget or keep fewer."
             )
         limit = min(limit, pinned + int(cost[rest].sum()))
+        self._check_groups(n)
         bounds = bounds_of(self.quotas, self.groups, limit, unit)
         group = np.empty((len(bounds.fields), n), np.int32)
         for f, name in enumerate(bounds.fields):
-            codes = self.groups[name].codes
+            group[f] = self.groups[name].codes + bounds.start[f]
+        return Task(kept, rest, cost, group, bounds, limit)
+
+    def _check_groups(self, n: int) -> None:
+        for name, groups in self.groups.items():
+            codes, top = groups.codes, len(groups.names)
             if len(codes) != n:
                 raise BudgetError(f"groups of '{name}': expected {n} values, one a record, got {len(codes)}.")
-            if n and not (0 <= codes.min() and codes.max() < len(self.groups[name].names)):
+            if n and (codes.min() < 0 or codes.max() >= top):
                 raise BudgetError(
-                    f"groups of '{name}': expected codes from 0 below {len(self.groups[name].names)}."
+                    f"groups of '{name}': expected codes from 0 below {top}, got {codes.min()} to {codes.max()}."
                 )
-            group[f] = codes + bounds.start[f]
-        return Task(kept, rest, cost, group, bounds, limit)
 
     def _costs(self, n: int) -> NDArray[np.int64]:
         if self.cost is not None and len(self.cost) != n:
@@ -243,7 +247,7 @@ def _members(order: NDArray[np.int64], n: int) -> NDArray[np.bool_]:
 
 
 def _check_order(order: NDArray[np.int64], n: int) -> None:
-    if len(order) and not (0 <= order.min() and order.max() < n):
+    if len(order) and (order.min() < 0 or order.max() >= n):
         raise TamisError(f"order: expected positions from 0 below {n}, got {order.min()} to {order.max()}.")
     if int(_members(order, n).sum()) != len(order):
         at = int((np.bincount(order, minlength=n) > 1).argmax())
@@ -262,7 +266,7 @@ def _fill(task: Task, state: State, status: NDArray[np.int32]) -> None:
     plain = state.copy()
     walk(task.rest, 0, len(task.rest), task.cost, task.group, limits, plain, status)
     last, done = plain, _finish(task, limits, plain, status)
-    if not done and len(bounds.fields) > 1:
+    if not done and len(bounds.fields) > 1 and len(task.rest):
         joint = Joint(task)
         joint.check(state)
         last = joint.fill(limits, state, status)

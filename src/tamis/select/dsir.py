@@ -109,7 +109,9 @@ class Dsir(Selector):
     source: ClassVar[str] = "Xie et al. 2023, arXiv 2302.03169"
     cost: ClassVar[str] = "O(bytes) for the weights, O(n log n) for the draw; 24 bytes a record and target"
     use_when: ClassVar[str] = "you have a sample of the text you want and a large, mixed pool"
-    fails_when: ClassVar[str] = "the pool is all of one kind, or what you want is not a matter of vocabulary"
+    fails_when: ClassVar[str] = (
+        "the target is a few pages (words it lacks count as unwanted), or words are not the matter"
+    )
     flags: ClassVar[Flags] = Flags(needs_target=True, random=True)
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("ngrams", int, 2, "longest n-gram, in words", low=1, high=8),

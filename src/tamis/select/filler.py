@@ -61,7 +61,8 @@ class State(NamedTuple):
 
     def copy(self) -> State:
         """Return a state that can be changed without changing this one."""
-        return self._make(part.copy() for part in self)
+        parts = {name: part.copy() for name, part in self._asdict().items()}
+        return State(**parts)
 
 
 @njit(nogil=True, cache=True)

@@ -162,9 +162,10 @@ class Joint:
         taken = np.zeros_like(self.capacity)
         closing = np.full(len(self.capacity), NO_CAP, np.int64)
         limits = limits._replace(cell=self.cell, cell_limit=closing)
-        at, step, refused = 0, 1, stop + 1
+        none = stop + 2  # further than the place after the last
+        at, step, refused = 0, 1, none
         while at < stop:
-            upto = min(at + step, stop) if refused > stop else (at + refused) // 2
+            upto = min(at + step, stop) if refused == none else (at + refused) // 2
             trial = state.copy()
             walk(task.rest, at, upto, task.cost, task.group, limits, trial, status)
             walked = task.rest[at:upto]
@@ -179,7 +180,7 @@ class Joint:
                 record = int(task.rest[at])
                 status[record] = RESERVED
                 closing[self.cell[record]] = self._close(record, state, taken)
-                at, step, refused = refused, 1, stop + 1
+                at, step, refused = refused, 1, none
         return state
 
 

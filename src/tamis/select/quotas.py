@@ -162,8 +162,8 @@ class Bounds:
 def bounds_of(quotas: Sequence[Quota], groups: Mapping[str, Groups], budget: int, unit: str) -> Bounds:
     """Return `quotas` as bounds on the groups of their fields; `budget` is in `unit` (rows, tokens).
 
-    A value that no record has is a group of its own, without records: a floor on it cannot
-    hold, a cap holds.
+    A quota without a value is on every value that a record has. A named value that no record
+    has is a group of its own, without records: a floor on it cannot hold, a cap holds.
 
     Raises
     ------
@@ -188,14 +188,14 @@ def bounds_of(quotas: Sequence[Quota], groups: Mapping[str, Groups], budget: int
         "row_floor": np.zeros(total, np.int64),
     }
     by: dict[tuple[int, str], Quota] = {}
+    present = [(np.flatnonzero(np.bincount(groups[field].codes)) + start[f]).tolist() for f, field in enumerate(fields)]
     place = {name: g for g, name in enumerate(names)}
     for quota in quotas:
         f = fields.index(quota.field)
         kind = "cap" if quota.op == "<=" else "floor"
         bound = kind if quota.percent or unit == "rows" else f"row_{kind}"
         amount = min(quota.units(budget), NO_CAP)
-        hit = range(start[f], start[f + 1]) if quota.value is None else (place[quota.field, quota.value],)
-        for g in hit:
+        for g in present[f] if quota.value is None else (place[quota.field, quota.value],):
             if (amount < bounds[bound][g]) if kind == "cap" else (amount > bounds[bound][g]):
                 bounds[bound][g] = amount
                 by[g, bound] = quota

@@ -98,9 +98,7 @@ def _steps(node: dict[str, Any] | None, inner: str) -> list[dict[str, Any]]:
     return [step for child in node[inner] for step in _steps(child, inner)]
 
 
-def _cuts(
-    model: dict[str, Any], normalizers: list[dict[str, Any]], splitters: list[dict[str, Any]]
-) -> Cuts:
+def _cuts(model: dict[str, Any], normalizers: list[dict[str, Any]], splitters: list[dict[str, Any]]) -> Cuts:
     """Return the table of exact cuts, by family."""
     kinds = [step["type"] for step in splitters]
     meta = kinds == ["Metaspace"] and splitters[0]["replacement"] == _META

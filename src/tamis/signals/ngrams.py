@@ -51,7 +51,7 @@ class Ngrams(RecordSignal):
     numeric: ClassVar[bool] = False
     summary_line: ClassVar[str] = "hashed word n-grams, a list of buckets a record"
     source: ClassVar[str] = "DSIR, Xie et al. 2023, arXiv 2302.03169"
-    cost: ClassVar[str] = "O(bytes); stores 2 bytes an n-gram, about two thirds of the text"
+    cost: ClassVar[str] = "O(bytes); stores 2 bytes an n-gram, about 0.7 of the text"
 
     def __init__(self, *, n: int = 2, buckets: int = 10_000, compat: bool = False) -> None:
         if not 1 <= n <= 8:

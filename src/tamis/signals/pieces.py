@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,14 @@ class Snapshot(NamedTuple):
 
     rows: NDArray[np.uint64]
     bytes_: NDArray[np.uint8]
-    count: int
+    held: int
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a read-only view: so kernels are compiled once, for memory-mapped texts and others alike."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 class Pieces:
@@ -33,8 +40,9 @@ class Pieces:
 
     Readers take the `snapshot` and keep it; a writer builds the next one and publishes it, so
     nothing a reader looks at ever changes, and a value depends on its piece alone, so results do
-    not depend on who learnt it when. At most `limit` pieces are remembered (64 to 128 bytes
-    each, plus the bytes of those over 15); beyond it pieces are valued each time they occur.
+    not depend on who learnt it when. About `limit` pieces are remembered, in 64 to 128 bytes each
+    and up to 64 more for a long one, twice over while a new table is built; beyond the limit
+    pieces are valued each time they occur.
     """
 
     def __init__(self, cuts: Cuts, learn: Learn, limit: int = 1 << 20) -> None:
@@ -54,6 +62,7 @@ class Pieces:
 
         `WHOLE` stands where a piece has that value: the text has to be valued as a whole.
         """
+        data, offsets = _frozen(text.data), _frozen(text.offsets)
         totals = np.zeros(len(text), np.int64)
         pending = np.arange(len(text), dtype=np.int64)
         now = self._now
@@ -65,15 +74,15 @@ class Pieces:
         )
         while len(pending):
             buffers.seen[:] = 0
-            room = max(0, min(_BATCH, self.limit - now.count))
+            room = max(0, min(_BATCH, self.limit - now.held))
             done, n_fresh, n_loose, n_again = walk(
-                text.data, text.offsets, pending, self.cuts, now.rows, now.bytes_, room, buffers, totals
+                data, offsets, pending, self.cuts, now.rows, now.bytes_, room, buffers, totals
             )
             if n_loose:
-                self._add_loose(text.data, buffers.loose[:n_loose], totals)
+                self._add_loose(data, buffers.loose[:n_loose], totals)
             if n_fresh:
                 spans = buffers.fresh[:n_fresh]
-                now = self._add(text.data, spans, self.learn(text.data, spans))
+                now = self._add(data, spans, self.learn(data, spans))
             pending = np.concatenate([buffers.again[:n_again], pending[done:]])
         return totals
 
@@ -85,14 +94,12 @@ class Pieces:
         np.add.at(totals, loose[:, 0], values)
         totals[loose[values == WHOLE, 0]] = WHOLE
 
-    def _add(
-        self, data: NDArray[np.uint8], spans: NDArray[np.int64], values: NDArray[np.int32]
-    ) -> Snapshot:
+    def _add(self, data: NDArray[np.uint8], spans: NDArray[np.int64], values: NDArray[np.int32]) -> Snapshot:
         """Publish a table that holds these pieces too; those another thread added stay as they are."""
         with self._lock:
             now = self._now
             slots = len(now.rows)
-            while slots < 2 * (now.count + len(spans)):
+            while slots < 2 * (now.held + len(spans)):
                 slots *= 2
             if slots == len(now.rows):
                 rows = now.rows.copy()
@@ -103,5 +110,5 @@ class Pieces:
             bytes_ = np.empty(filled + int((spans[:, 1] - spans[:, 0]).sum()), np.uint8)
             bytes_[:filled] = now.bytes_
             new, filled = insert(rows, bytes_, data, spans, values, filled)
-            self._now = Snapshot(rows, bytes_[:filled].copy(), now.count + new)
+            self._now = Snapshot(rows, bytes_[:filled].copy(), now.held + new)
             return self._now

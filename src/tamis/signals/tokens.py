@@ -11,6 +11,7 @@ import json
 import threading
 import warnings
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,8 +37,8 @@ _PROBES = (
     "", " ", "  ", "\n", " a", "a ", "a  b", "a\nb", "a \n b", "a\n\n  b\tc\r\nd", "The quick brown fox.",
     "x = f(1, 22, 333)\n    return x ** 2 # 5%\n", "don't we'll I'M\u2019s \u201cquoted\u201d \u2014 end",
     "na\u00efve caf\u00e9 e\u0301 \u0301 x\u00a0 y\u3000 z\u2003 w\u2581 v\u00ad u\u200b t",
-    "\u4f60\u597d \u4e16\u754c\u3002 \u041f\u0440\u0438\u0432\u0435\u0442 \u043c\u0438\u0440 \u0645\u0631\u062d\u0628\u0627",
-    "\U0001f600 \U0001f468\u200d\U0001f469 \x00 \x07 \x1f \x7f \x85 end", "http://a.b/c?d=e /\n !\n ?! \r\n.\r",
+    "\u4f60\u597d \u4e16\u754c\u3002 Привет мир \u0645\u0631\u062d\u0628\u0627 \U0001f468\u200d\U0001f469 \U0001f600 !",
+    "\x00 \x07 \x1f \x7f \x85 end", "http://a.b/c?d=e /\n !\n ?! \r\n.\r",
 )  # fmt: skip
 
 
@@ -150,10 +151,11 @@ class _Counter:
         wrong = np.flatnonzero(counts[rows] != expected)
         if len(wrong):
             row = rows[wrong[0]]
+            start = _string(text.data, text.offsets[row], text.offsets[row + 1])[:200]
             raise TamisError(
-                f"tokens: pieces gave {counts[row]} for a text that has {expected[wrong[0]]}:"
-                f" {_string(text.data, text.offsets[row], text.offsets[row + 1])[:200]!r}. This is a mistake in"
-                " tamis: please report it with the tokenizer; Tokens(..., pieces=False) counts without pieces."
+                f"tokens: expected {expected[wrong[0]]} for the text {start!r}, got {counts[row]} by its pieces."
+                " This is a mistake in tamis: please report it with the tokenizer;"
+                " Tokens(..., pieces=False) counts without pieces."
             )
 
     def _by_rows(self, text: Text, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -167,7 +169,7 @@ class _Counter:
         counts = np.empty(len(spans), np.int64)
         batch = np.cumsum(spans[:, 1] - spans[:, 0]) // _BATCH_BYTES
         edges = [0, *(np.flatnonzero(np.diff(batch)) + 1), len(spans)]
-        for begin, end in zip(edges, edges[1:], strict=False):
+        for begin, end in pairwise(edges):
             strings = [_string(data, a, b) for a, b in spans[begin:end, :2].tolist()]
             counts[begin:end] = self._by_texts(tokenizer, strings)
         return counts
@@ -192,4 +194,4 @@ class _Counter:
 
 
 def _string(data: NDArray[np.uint8], start: int, stop: int) -> str:
-    return str(memoryview(data)[start:stop], "utf-8")
+    return data[start:stop].tobytes().decode()

@@ -1,0 +1,92 @@
+"""The names that fields go by in data sets people publish, in lower case, the more telling ones first."""
+
+from __future__ import annotations
+
+__all__ = [
+    "INPUT",
+    "INSTRUCTION",
+    "OUTPUT",
+    "POSITIVE",
+    "PROMPT",
+    "QUERY",
+    "RESPONSE",
+    "SYSTEM",
+    "TEXT",
+    "TURNS",
+    "TURN_KEYS",
+]
+
+#: The list of turns of a chat.
+TURNS = ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "turns", "chosen")
+#: Role and content in a turn; the first two leave no doubt under whatever name the list stands.
+TURN_KEYS = (
+    ("role", "content"),
+    ("from", "value"),
+    ("role", "value"),
+    ("from", "content"),
+    ("role", "text"),
+    ("speaker", "text"),
+    ("speaker", "content"),
+)
+#: A system text beside the turns, the prompt or the instruction.
+SYSTEM = ("system", "system_prompt", "system_message")
+
+#: Instruction data.
+INSTRUCTION = ("instruction", "instructions")
+INPUT = ("input", "inputs", "context")
+OUTPUT = ("output", "outputs", "response", "answer", "completion", "target", "demonstration")
+
+#: Pairs for embedding and ranking models; the first three positives may be lists.
+QUERY = ("query", "anchor", "sentence1", "premise", "question")
+POSITIVE = (
+    "positive",
+    "pos",
+    "positives",
+    "positive_passage",
+    "positive_document",
+    "entailment",
+    "sentence2",
+    "hypothesis",
+    "document",
+    "passage",
+)
+
+#: A prompt and what answers it; of a preference pair, the chosen answer.
+PROMPT = ("prompt", "question", "query", "instruction", "problem", "input", "inputs", "user", "human")
+RESPONSE = (
+    "response",
+    "completion",
+    "answer",
+    "output",
+    "outputs",
+    "chosen",
+    "solution",
+    "assistant",
+    "reply",
+    "target",
+    "targets",
+    "gpt",
+    "bot",
+)
+
+#: Running text.
+TEXT = (
+    "text",
+    "content",
+    "body",
+    "document",
+    "raw_content",
+    "contents",
+    "passage",
+    "article",
+    "abstract",
+    "code",
+    "markdown",
+    "sentence",
+    "paragraph",
+    "transcript",
+    "story",
+    "review",
+    "comment",
+    "description",
+)

@@ -1,0 +1,124 @@
+"""`--plan`: what would run, how long, how much memory and disk, from the first fragments."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from tamis.corpus.chunk import Reading
+from tamis.corpus.corpus import Opened
+from tamis.corpus.recognise import text_option
+from tamis.corpus.task import FRAGMENT_BYTES
+from tamis.run.options import Job, Runtime
+from tamis.run.outputs import Outputs
+from tamis.run.progress import Progress
+from tamis.run.select import prepare, read_targets, settings_of
+from tamis.run.session import FRAGMENT_FACTOR, PROCESS_BYTES, RECORD_BYTES, Session
+from tamis.signals.base import PoolSignal, RecordSignal
+from tamis.signals.compute import closure
+
+__all__ = ["plan_select"]
+
+#: Bytes of the store a record takes besides its signals; bytes of its row in the decision table.
+ROW_BYTES = 34
+DECISION_BYTES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What the first fragment of a file told: records, bytes, seconds, bytes of columns."""
+
+    records: int
+    nbytes: int
+    packed: float
+    seconds: float
+    column_bytes: int
+
+
+def plan_select(job: Job, runtime: Runtime, output: Path | None, progress: Progress) -> dict[str, Any]:
+    """Return what a job would do and cost; the targets are read, of the pool only first fragments.
+
+    Returns
+    -------
+    dict
+        `steps` (list of str), `records`, `bytes`, `seconds`, `memory`, `store`, `outputs`
+        (estimates; bytes, seconds), `ceiling` (bytes) and `fits` (bool).
+    """
+    with Session(runtime, output, "tamis select --plan") as session:
+        corpus = session.corpus(job.pool, settings_of(job), job.format)
+        method, inputs = prepare(job, read_targets(session, job, None), progress)
+        signals = closure(inputs.signals.values())
+        kernels = [signal for signal in signals if isinstance(signal, RecordSignal)]
+        pools = [signal for signal in signals if isinstance(signal, PoolSignal)]
+        for opened in corpus.opened[:1]:  # once to compile, so that the clock does not see it
+            _probe(opened, corpus.settings.id_field, inputs.fields, kernels)
+        probes = [(opened, _probe(opened, corpus.settings.id_field, inputs.fields, kernels)) for opened in corpus.opened]
+        threads = session.engine.threads
+        fragment = session.fragment_bytes or FRAGMENT_BYTES
+        totals = [_extrapolate(opened, probe) for opened, probe in probes]
+        records = sum(total[0] for total in totals)
+        nbytes = sum(total[1] for total in totals)
+        seconds = sum(total[2] for total in totals) / threads
+        column_bytes = sum(total[3] for total in totals)
+        memory = PROCESS_BYTES + threads * fragment * FRAGMENT_FACTOR + records * RECORD_BYTES
+        share = _share(job, records, inputs)
+        ceiling = runtime.ceiling()
+        steps = [f"read {len(corpus.opened):,} files, about {records:,} records, {threads} threads"]
+        steps += [f"compute {signal.name}" for signal in [*kernels, *pools]]
+        steps += [f"filter with --where {job.where!r}"] if job.where else []
+        steps += [f"choose with {method!r}" + (f" under {', '.join(job.quotas)}" if job.quotas else "")]
+        steps += [f"write {output} and {Outputs(output).manifest.name}" if output else "write (no -o given yet)"]
+        return {
+            "steps": steps,
+            "records": records,
+            "bytes": nbytes,
+            "seconds": round(1.5 + seconds * (1.15 + 0.1 * len(pools)) + records * 2.5e-6, 1),
+            "memory": memory,
+            "store": column_bytes + records * ROW_BYTES,
+            "outputs": int(nbytes * share) + records * DECISION_BYTES,
+            "ceiling": ceiling,
+            "fits": memory <= ceiling,
+            "notes": progress.notes,
+        }
+
+
+def _probe(opened: Opened, id_field: str | None, fields: list[str], signals: list[RecordSignal]) -> Probe:
+    """Read the first fragment of a file, compute what would be computed, and keep nothing."""
+    started = time.perf_counter()
+    for task in islice(opened.file.tasks(), 1):
+        chunk = task.load()
+        parsed = chunk.parse(Reading(opened.shape or text_option("text"), id_field, tuple(fields)))
+        columns = [signal.column(parsed.text) for signal in signals]
+        seconds = time.perf_counter() - started
+        return Probe(chunk.n, chunk.nbytes, _packing(opened), seconds, sum(column.nbytes for column in columns))
+    return Probe(0, 0, 1.0, 0.0, 0)
+
+
+def _packing(opened: Opened) -> float:
+    """Return how many bytes of records a byte of the file holds, where its reader can tell."""
+    stream = getattr(opened.file, "stream", opened.file)
+    return float(getattr(stream, "unpacked_per_byte", 1.0))
+
+
+def _extrapolate(opened: Opened, probe: Probe) -> tuple[int, int, float, int]:
+    path = opened.source.path
+    size = path.stat().st_size if path.is_file() else sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+    if not probe.nbytes:
+        return probe.records, size, 0.0, 0
+    times = max(1.0, size * probe.packed / probe.nbytes)
+    return (
+        int(probe.records * times),
+        int(probe.nbytes * times),
+        probe.seconds * times,
+        int(probe.column_bytes * times),
+    )
+
+
+def _share(job: Job, records: int, inputs: Any) -> float:
+    """Return the share of the pool that the budget is likely to take."""
+    if job.rows is not None:
+        return min(1.0, job.rows / max(records, 1))
+    return job.fraction if job.fraction is not None else 1.0
