@@ -10,6 +10,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -27,3 +29,29 @@ def __getattr__(name: str) -> Any:
 
         return getattr(api, name)
     raise AttributeError(f"module 'tamis' has no attribute '{name}'")
+
+
+class _Room(ModuleType):
+    """A room that has the name of a function (`select`, `signals`): called, it is that function."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return self.__wrapped__(*args, **options)
+
+    @property
+    def __wrapped__(self) -> Any:
+        """The function; `help` and `inspect.signature` find it here."""
+        from tamis.run import api
+
+        return getattr(api, self.__name__.rpartition(".")[2])
+
+
+class _Package(ModuleType):
+    """This package. Importing a room makes it an attribute here, over the function of that name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in __all__ and type(value) is ModuleType:
+            value.__class__ = _Room
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

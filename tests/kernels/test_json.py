@@ -1,7 +1,6 @@
 """The JSON kernels against Python's json module, on hostile records."""
 
 import json
-import math
 
 import numpy as np
 import pytest
@@ -13,14 +12,21 @@ from tamis.corpus.json_array import ArraySplitter
 from tamis.kernels import json as kernels
 
 SPACE = b" \t\r\n"
-NAMES = ("a", "text", "é\"\\", "")
+NAMES = ("a", "text", 'é"\\', "")
 
 texts = st.text(st.characters(codec=None, categories=None), max_size=60)
 keys = st.sampled_from([*NAMES, "b", "A", "tex", "texts"]) | st.text(max_size=5)
 scalars = (
-    st.none() | st.booleans() | st.integers() | st.floats() | texts | st.text('"\\/\b\f\n\r\t\x00é\ud800\udc00x')
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | texts
+    | st.text('"\\/\b\f\n\r\t\x00é\ud800\udc00x')
 )
-values = st.recursive(scalars, lambda v: st.lists(v, max_size=4) | st.dictionaries(keys, v, max_size=4), max_leaves=12)
+values = st.recursive(
+    scalars, lambda v: st.lists(v, max_size=4) | st.dictionaries(keys, v, max_size=4), max_leaves=12
+)
 records = st.dictionaries(keys, values, max_size=6)
 layouts = st.sampled_from([{}, {"indent": 2}, {"separators": (",", ":")}, {"indent": "\t"}])
 
@@ -58,11 +64,6 @@ def expected_status(span):
     return (Reject.OK, -1) if isinstance(value, dict) else (Reject.NOT_AN_OBJECT, -1)
 
 
-def shown(text):
-    """Return a str with every lone surrogate replaced, as the kernels write it."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if text else ""
-
-
 def plain(text):
     return "".join("\ufffd" if 0xD800 <= ord(c) < 0xE000 else c for c in text)
 
@@ -96,7 +97,9 @@ def test_fields_are_found_where_json_loads_finds_them(record, layout, ascii_only
 @st.composite
 def corrupted(draw):
     span = bytearray(dump(draw(st.one_of(records, values)), draw(layouts), draw(st.booleans())).strip(SPACE))
-    bytes_ = st.sampled_from(list(b'"\\{}[],:0123456789.-+eEtfnulNaInity \x00\x1f\x7f\x80\xbf\xc2\xe0\xed\xf0\xf4\xff'))
+    bytes_ = st.sampled_from(
+        list(b'"\\{}[],:0123456789.-+eEtfnulNaInity \x00\x1f\x7f\x80\xbf\xc2\xe0\xed\xf0\xf4\xff')
+    )
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.integers(0, len(span)))
         match draw(st.sampled_from("ird")):
@@ -109,10 +112,16 @@ def corrupted(draw):
     return bytes(span).strip(SPACE) or b"{"
 
 
-@given(spans=st.lists(corrupted(), min_size=1, max_size=5), after=st.sampled_from([b"", b"\n", b'"', b'0}]"' * 12]))
+@given(
+    spans=st.lists(corrupted(), min_size=1, max_size=5),
+    after=st.sampled_from([b"", b"\n", b'"', b'0}]"' * 12]),
+)
 @example(spans=[b"-"], after=b"1")
 @example(spans=[b"01", b"1.", b"1e", b".5", b"+1", b"-NaN", b"Infinit", b"nul", b"1_0", b"-01"], after=b"")
-@example(spans=[b'{"a":1,}', b"[1,]", b"{,}", b'{"a" 1}', b'{"a":}', b"{1:2}", b'{"a":1 "b":2}', b"[1 2]"], after=b"")
+@example(
+    spans=[b'{"a":1,}', b"[1,]", b"{,}", b'{"a" 1}', b'{"a":}', b"{1:2}", b'{"a":1 "b":2}', b"[1 2]"],
+    after=b"",
+)
 @example(spans=[b'"\\u12g4"', b'"\\x"', b'"\\', b'"\\u12', b'"a\tb"', b'"', b'{"a":"\\"}'], after=b'"')
 @example(spans=[b"{}{}", b"{} x", b"[", b"]", b"[}", b"{]", b'{"a":[1}', b"\xef\xbb\xbf{}"], after=b"]}")
 def test_accepted_if_and_only_if_json_loads_accepts(spans, after):
@@ -140,12 +149,13 @@ def test_utf8_is_strict(content):
     status, detail = kernels.check_texts(
         np.frombuffer(bytearray(content), np.uint8), np.array([0]), np.array([len(content)])
     )
+    expected, column = Reject.OK, -1
     try:
-        text = content.decode()
+        if not content.decode().strip():
+            expected = Reject.EMPTY
     except UnicodeDecodeError as error:
-        assert (status[0], detail[0]) == (Reject.INVALID_UTF8, error.start + 1)
-    else:
-        assert status[0] == (Reject.OK if text.strip() else Reject.EMPTY)
+        expected, column = Reject.INVALID_UTF8, error.start + 1
+    assert (status[0], detail[0]) == (expected, column)
 
 
 def test_where_a_record_is_broken_by_hand():
@@ -193,13 +203,14 @@ def test_compact_is_json_without_white_space(items, layout, ascii_only, after):
     data, starts, stops, _ = scan(spans, after=after)
     out, offsets = kernels.compact_spans(data, starts, stops)
     for i, item in enumerate(items):
-        tight = json.dumps(item, ensure_ascii=spans[i].isascii() and ascii_only, separators=(",", ":"))
         got = out[offsets[i] : offsets[i + 1]].tobytes()
         assert got == dump(item, {"separators": (",", ":")}, ascii_only)
-        assert math.isfinite(len(tight))
 
 
-@given(st.lists(st.sampled_from([b"", b" ", b"x", b'{"a": 1}', b"\r", b"\t x ", b"y" * 70]), max_size=12), st.booleans())
+@given(
+    st.lists(st.sampled_from([b"", b" ", b"x", b'{"a": 1}', b"\r", b"\t x ", b"y" * 70]), max_size=12),
+    st.booleans(),
+)
 def test_lines(lines, closed):
     content = b"\n".join(lines) + (b"\n" if closed else b"")
     data = np.frombuffer(bytearray(content), np.uint8)
@@ -243,11 +254,15 @@ def test_more_elements_than_room():
     [
         (b'[{"a": 1} {"b": 2}]', 1, "expected ',' or ']' after a value, got '{"),
         (b"[1, 2,]", 2, "expected a value after ',', got ']' at byte 7"),
-        (b"[1,,2]", 1, "expected a value after ',', got ','"),
-        (b"[,1]", 0, "expected a value or ']', got ','"),
+        (b"[1,,2]", 1, "expected a value after ',', got ',2]' at byte 4"),
+        (b"[,1]", 0, "expected a value or ']', got ',1]' at byte 2"),
         (b"[1] x", 1, "expected nothing after the closing ']', got 'x' at byte 5"),
         (b"{}", 0, "expected '[' at the beginning, got '{"),
-        (b'[{"a": 1}, {"b": [', 1, "ends inside element 2, which starts at byte 12; 1 whole elements were read"),
+        (
+            b'[{"a": 1}, {"b": [',
+            1,
+            "ends inside element 2, which starts at byte 12; 1 whole elements were read",
+        ),
         (b'["a', 0, "ends inside element 1"),
         (b"[1, 2", 1, "ends inside element 2"),
         (b"[{}", 1, "expected ',' or ']' after a value, got the end of the file at byte 4"),
@@ -259,8 +274,9 @@ def test_what_is_wrong_with_an_array_is_told(content, count, message, size):
     assert len(got) == splitter.count == count
     told = splitter.finish()
     assert told is not None
-    # In small blocks less of what follows is shown.
-    assert message[:40] in told if size < 100 else message in told
+    if size < 100:  # in small blocks less is shown of what follows
+        message = message.split(", got '")[0]
+    assert message in told
 
 
 def test_a_broken_element_leaves_its_neighbours_alone():

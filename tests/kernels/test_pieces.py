@@ -212,8 +212,6 @@ def test_many_threads_lose_nothing() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    distinct = {
-        (i == 0, piece) for f in fragments for text in f for i, piece in enumerate(cut_slowly(text, ALL))
-    }
+    distinct = {(i == 0, piece) for f in fragments for text in f for i, piece in enumerate(cut_slowly(text, ALL))}
     assert not wrong
     assert table_.snapshot.held == len(distinct)

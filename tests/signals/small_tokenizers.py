@@ -26,6 +26,8 @@ _CORPUS = [
     "na\u00efve caf\u00e9s in K\u00f6ln: 12 345 \u20ac (2024-01-31)!?  Two  spaces,   three.",
     "Привет мир \u4f60\u597d \u4e16\u754c\u3002 \U0001f600 <html> </html>",
     "in the end of the day it is what it is. In the end. \u201cQuoted\u201d \u2014 it\u2019s [sic] #1 @home",
+    # Enough newlines after punctuation and letters that tokens of them are learnt.
+    "the end.\nof it;\nand x;\nthe end.\n\nfor x:\nit is:\nthe end.\n{\n}\n{\nx;\n}\n" * 3,
 ] * 4
 CL100K = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -45,7 +47,8 @@ _FRAGMENTS = [
     *("<s>", "</s>", "<unk>", "<|end|>", "[CLS]", "[UNK]", "<0x0A>", "<pad>"),
     *("\u2581", "\u2581\u2581", "\u00a0", "\u3000", "\u2003", "\u200b", "\u00ad", "\u2028", "\x85", "\u180e"),
     *("\x00", "\x1f", "\x0b", "\x0c", "\x7f", "\ufeff", "e\u0301", "\u0301", "\u0308", "\u00a8", "\u017f"),
-    *("\u4f60\u597d", "\u3002", "\U0001f600", "Привет", "\u0645\u0631", "\u0600", "\u2019", "\u2014", "\u212a", "\ufdfa"),
+    *("\u4f60\u597d", "\u3002", "\U0001f600", "Привет", "\u0645\u0631", "\u0600", "\u2019", "\u2014"),
+    *("\u212a", "\ufdfa"),
     "a" * 40,
     "word" * 80,
 ]  # fmt: skip
@@ -53,7 +56,8 @@ _FRAGMENTS = [
 
 def hostile() -> st.SearchStrategy[str]:
     """Return texts of fragments that matter to some tokenizer, and of any characters."""
-    return st.lists(st.one_of(st.sampled_from(_FRAGMENTS), st.text(max_size=4)), max_size=24).map("".join)
+    common = st.sampled_from([" ", "  ", "\n", "\t", "the", "end", ".", ";", "<s>"])
+    return st.lists(common | st.sampled_from(_FRAGMENTS) | st.text(max_size=4), max_size=24).map("".join)
 
 
 def _trained(tokenizer: Tokenizer, trainer: Any) -> Tokenizer:
@@ -101,9 +105,7 @@ def words() -> Tokenizer:
     tokenizer = Tokenizer(models.WordLevel(unk_token="<unk>"))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    return _trained(
-        tokenizer, trainers.WordLevelTrainer(vocab_size=40, special_tokens=["<unk>"], show_progress=False)
-    )
+    return _trained(tokenizer, trainers.WordLevelTrainer(vocab_size=40, special_tokens=["<unk>"], show_progress=False))
 
 
 def unigram(*, normalizer: Any = None, splits: bool = True) -> Tokenizer:
@@ -126,9 +128,7 @@ def metaspace_bpe() -> Tokenizer:
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True))
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(split=True)
-    return _trained(
-        tokenizer, trainers.BpeTrainer(vocab_size=300, special_tokens=["<unk>"], show_progress=False)
-    )
+    return _trained(tokenizer, trainers.BpeTrainer(vocab_size=300, special_tokens=["<unk>"], show_progress=False))
 
 
 def _as_json(tokenizer: Tokenizer, change: Callable[[dict[str, Any]], None]) -> Tokenizer:
@@ -148,7 +148,11 @@ def sentencepiece(*, metaspace: bool = False, fallback: bool = True) -> Tokenize
 
     def change(config: dict[str, Any]) -> None:
         config["added_tokens"] = config["added_tokens"][:3]
-        config["model"]["byte_fallback"] = fallback
+        model = config["model"]
+        model["byte_fallback"] = fallback
+        if not fallback:  # a tab is unknown, and may fuse with other unknown characters
+            model["vocab"] = {token: i for token, i in model["vocab"].items() if "\t" not in token}
+            model["merges"] = [pair for pair in model["merges"] if "\t" not in "".join(pair)]
         config["pre_tokenizer"] = None
         if metaspace:
             config["pre_tokenizer"] = {

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from data import real
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from small_tokenizers import CL100K, CROSSING, FALLING_BACK, PIECEWISE, hostile, sentencepiece
 from tokenizers import Tokenizer
 
+from data import real
 from tamis.corpus.chunk import Text
 from tamis.errors import TamisError
 from tamis.kernels.pieces import WHITE
@@ -218,9 +218,7 @@ def test_a_megabyte_without_spaces_and_many_pieces_of_every_length() -> None:
 def test_threads_share_the_table_and_agree() -> None:
     """Eight threads meet new words at the same time; each gets what one alone would get."""
     rng = random.Random(7)
-    vocabulary = [
-        "".join(rng.choice("abcdefgh\u00e9\u4f60") for _ in range(rng.randrange(1, 30))) for _ in range(9000)
-    ]
+    vocabulary = ["".join(rng.choice("abcdefgh\u00e9\u4f60") for _ in range(rng.randrange(1, 30))) for _ in range(9000)]
     fragments = [[" ".join(rng.choices(vocabulary, k=60)) for _ in range(120)] for _ in range(8)]
     alone = [Tokens(pieces=False).column(text_of(texts)) for texts in fragments]
     shared = Tokens()

@@ -29,17 +29,17 @@ VERBS = {
 class _Verbs(click.Group):
     """Loads a verb when it is called."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
         if name not in VERBS:
             from tamis.errors import nearest
 
             raise click.UsageError(f"unknown verb '{name}'.{nearest(name, VERBS)} Known: {', '.join(VERBS)}.")
         return importlib.import_module(f"tamis.cli.{name}").command  # type: ignore[no-any-return]
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Verbs"):
             formatter.write_dl(list(VERBS.items()))
 
@@ -65,7 +65,9 @@ def run(arguments: list[str] | None = None) -> int:
         error.show()
         return 2
     except (KeyboardInterrupt, click.exceptions.Abort):
-        sys.stderr.write("tamis: interrupted. What is finished is kept in the store: the same command goes on from there.\n")
+        sys.stderr.write(
+            "tamis: interrupted. What is finished is kept in the store: the same command goes on from there.\n"
+        )
         return 130
     except BrokenPipeError:  # whoever read our output has left
         sys.stderr.close()

@@ -13,14 +13,27 @@ from tamis.cli import options
 @click.command("annotate")
 @click.argument("pool", nargs=-1, required=True, metavar="POOL...")
 @click.option("--signals", "names", required=True, metavar="NAME,...", help="Signals to compute (see `tamis signals`).")
-@click.option("--target", multiple=True, metavar="PATH", help="Examples, for the signals that need a target; repeatable.")
+@click.option(
+    "--target", multiple=True, metavar="PATH", help="Examples, for the signals that need a target; repeatable."
+)
 @click.option("--target-text", metavar="FIELD|TEMPLATE", help="Text of the target's records [default: as --text].")
-@click.option("--into", is_flag=True, help="Write the records, each with a member `tamis`, instead of a table of signals.")
+@click.option(
+    "--into", is_flag=True, help="Write the records, each with a member `tamis`, instead of a table of signals."
+)
 @click.option("--shards", type=int, default=1, show_default=True, metavar="N", help="Split the output into N files.")
-@click.option("-o", "output", required=True, type=click.Path(path_type=Path), metavar="NAME.{jsonl,parquet}[.gz|.zst]", help="Where to write.")
+@click.option(
+    "-o",
+    "output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="NAME.{jsonl,parquet}[.gz|.zst]",
+    help="Where to write.",
+)
 @options.reading
 @options.runtime
-def command(output: Path, names: str, into: bool, shards: int, as_json: bool, force: bool, quiet: bool, **given: Any) -> None:
+def command(
+    output: Path, names: str, into: bool, shards: int, as_json: bool, force: bool, quiet: bool, **given: Any
+) -> None:
     """Compute signals of POOL and write them by id, or with --into inside the records."""
     from tamis.cli.show import show_json, show_pairs
     from tamis.run.annotate import run_annotate
@@ -45,7 +58,12 @@ def command(output: Path, names: str, into: bool, shards: int, as_json: bool, fo
         raise
     with found:
         found.finish(outputs, into=into)
-        told = {"records": found.counts["records"], "rejected": found.counts["rejected"], "signals": list(wanted), "output": str(output)}
+        told = {
+            "records": found.counts["records"],
+            "rejected": found.counts["rejected"],
+            "signals": list(wanted),
+            "output": str(output),
+        }
         if as_json:
             show_json(told)
         else:

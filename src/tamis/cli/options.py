@@ -15,36 +15,60 @@ __all__ = ["ids_of", "method_options", "reading", "runtime"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+_READING = (
+    click.option(
+        "--text",
+        metavar="FIELD|TEMPLATE",
+        help="Field that holds the text, or a template such as '{title}. {abstract}'.",
+    ),
+    click.option("--id", "id_field", metavar="FIELD", help="Field that holds the ids [default: the record's hash]."),
+    click.option(
+        "--shape",
+        metavar="SHAPE",
+        help="Force a record shape: text, prompt, alpaca, messages, sharegpt, pairs.",
+    ),
+    click.option(
+        "--format",
+        metavar="FORMAT",
+        help="Force a format: jsonl, json, parquet, arrow, csv, tsv, text, datasets, lance.",
+    ),
+    click.option("--per-file", is_flag=True, help="Plain text: a record a file instead of a record a line."),
+    click.option("--tokenizer", default="wordllama", show_default=True, metavar="NAME|FILE", help="Counts tokens."),
+    click.option("--strict", is_flag=True, help="Stop at the first record that cannot be used."),
+    click.option(
+        "--max-rejected",
+        default="10%",
+        show_default=True,
+        metavar="SHARE",
+        help="Stop when more records than this cannot be used.",
+    ),
+)
+
+_RUNTIME = (
+    click.option("--threads", type=int, metavar="N", help="Threads [default: all that the machine grants]."),
+    click.option("--memory", metavar="SIZE", help="Memory ceiling, such as 4GB [default: half of the machine's]."),
+    click.option(
+        "--store",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Folder of computed columns [default: .tamis beside the output].",
+    ),
+    click.option("--force", is_flag=True, help="Replace a finished output."),
+    click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+    click.option("--quiet", is_flag=True, help="No progress and no notes."),
+)
+
+
 def reading(function: F) -> F:
     """Add the options that say how records are read."""
-    for option in reversed(
-        [
-            click.option("--text", metavar="FIELD|TEMPLATE", help="Field that holds the text, or a template such as '{title}. {abstract}'."),
-            click.option("--id", "id_field", metavar="FIELD", help="Field that holds the ids [default: the record's hash]."),
-            click.option("--shape", metavar="SHAPE", help="Force a record shape: text, prompt, alpaca, messages, sharegpt, pairs."),
-            click.option("--format", metavar="FORMAT", help="Force a format: jsonl, json, parquet, arrow, csv, tsv, text, datasets, lance."),
-            click.option("--per-file", is_flag=True, help="Plain text: a record a file instead of a record a line."),
-            click.option("--tokenizer", default="wordllama", show_default=True, metavar="NAME|FILE", help="What counts tokens."),
-            click.option("--strict", is_flag=True, help="Stop at the first record that cannot be used."),
-            click.option("--max-rejected", default="10%", show_default=True, metavar="SHARE", help="Stop when more records than this cannot be used."),
-        ]
-    ):  # fmt: skip
+    for option in reversed(_READING):
         function = option(function)
     return function
 
 
 def runtime(function: F) -> F:
     """Add the options that do not change the result."""
-    for option in reversed(
-        [
-            click.option("--threads", type=int, metavar="N", help="Threads [default: all that the machine grants]."),
-            click.option("--memory", metavar="SIZE", help="Memory ceiling, such as 4GB [default: half of the machine's]."),
-            click.option("--store", type=click.Path(path_type=Path), metavar="DIR", help="Folder of computed columns [default: .tamis beside the output]."),
-            click.option("--force", is_flag=True, help="Replace a finished output."),
-            click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
-            click.option("--quiet", is_flag=True, help="No progress and no notes."),
-        ]
-    ):  # fmt: skip
+    for option in reversed(_RUNTIME):
         function = option(function)
     return function
 

@@ -12,7 +12,12 @@ import click
 @click.argument("manifest", type=click.Path(path_type=Path), metavar="NAME.manifest.json")
 @click.option("--threads", type=int, metavar="N", help="Threads; the result must not depend on them.")
 @click.option("--memory", metavar="SIZE", help="Memory ceiling, such as 4GB.")
-@click.option("--store", type=click.Path(path_type=Path), metavar="DIR", help="Folder of computed columns [default: a temporary one].")
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of computed columns [default: a temporary one].",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(manifest: Path, threads: int | None, memory: str | None, store: Path | None, as_json: bool) -> None:
     """Run a manifest again and check that the result is the same.

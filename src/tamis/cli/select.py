@@ -22,22 +22,36 @@ Examples:
 @click.option("-n", "rows", type=int, metavar="N", help="Budget in records.")
 @click.option("--tokens", type=int, metavar="N", help="Budget in tokens.")
 @click.option("--fraction", metavar="F", help="Budget as a share of the eligible records, such as 5% or 0.05.")
-@click.option("--method", metavar="NAME", help="How to choose [default: dsir with a target, top with --by, else random].")
-@click.option("-O", "--option", "pairs", multiple=True, metavar="KEY=VALUE", help="An option of the method (see `tamis methods`).")
+@click.option(
+    "--method", metavar="NAME", help="How to choose [default: dsir with a target, top with --by, else random]."
+)
+@click.option(
+    "-O", "--option", "pairs", multiple=True, metavar="KEY=VALUE", help="An option of the method (see `tamis methods`)."
+)
 @click.option("--by", metavar="SIGNAL[:asc]", help="Signal or field to rank by.")
 @click.option("--target", multiple=True, metavar="PATH", help="Examples the selection should resemble; repeatable.")
 @click.option("--target-text", metavar="FIELD|TEMPLATE", help="Text of the target's records [default: as --text].")
 @click.option("--compat", is_flag=True, help="dsir: exactly as the package data-selection.")
 @click.option("--where", metavar="EXPR", help="SQL condition over fields and signals; null is false.")
-@click.option("--quota", "quotas", multiple=True, metavar="RULE", help="FIELD[=VALUE]<=AMOUNT or >=, in rows or % of the budget; repeatable.")
+@click.option(
+    "--quota",
+    "quotas",
+    multiple=True,
+    metavar="RULE",
+    help="FIELD[=VALUE]<=AMOUNT or >=, in rows or % of the budget; repeatable.",
+)
 @click.option("--must-keep", multiple=True, metavar="IDS|@FILE", help="Ids that must be in.")
 @click.option("--must-drop", multiple=True, metavar="IDS|@FILE", help="Ids that must be out.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides everything random.")
 @click.option("--annotate", is_flag=True, help="Add a member `tamis` (id, score, weight, signals) to each record.")
 @click.option("--ids-only", is_flag=True, help="Write ids alone.")
 @click.option("--shards", type=int, default=1, show_default=True, metavar="N", help="Split the output into N files.")
-@click.option("--plan", is_flag=True, help="Print what would run, how long, how much memory and disk; run nothing more.")
-@click.option("-o", "output", type=click.Path(path_type=Path), metavar="NAME.{jsonl,parquet}[.gz|.zst]", help="Where to write.")
+@click.option(
+    "--plan", is_flag=True, help="Print what would run, how long, how much memory and disk; run nothing more."
+)
+@click.option(
+    "-o", "output", type=click.Path(path_type=Path), metavar="NAME.{jsonl,parquet}[.gz|.zst]", help="Where to write."
+)
 @options.reading
 @options.runtime
 def command(output: Path | None, plan: bool, as_json: bool, force: bool, quiet: bool, **given: Any) -> None:

@@ -62,7 +62,9 @@ def show_selection(selection: Any, outputs: Any, as_json: bool) -> None:
     records = counts["records"]
     pairs = [("read", f"{records:,} records in {_plural(len(selection.corpus.opened), 'file')}")]
     if counts["rejected"]:
-        pairs.append(("set aside", f"{counts['rejected']:,} ({counts['rejected'] / records:.1%}), in {outputs.rejected}"))
+        pairs.append(
+            ("set aside", f"{counts['rejected']:,} ({counts['rejected'] / records:.1%}), in {outputs.rejected}")
+        )
     if counts["filtered"]:
         pairs.append(("filtered", f"{counts['filtered']:,} by --where {selection.job.where!r}"))
     pairs.append(("eligible", f"{counts['eligible']:,}"))
@@ -71,7 +73,12 @@ def show_selection(selection: Any, outputs: Any, as_json: bool) -> None:
         chosen += f", {counts['tokens_chosen']:,} tokens"
     pairs.append(("chosen", chosen))
     pairs.append(("took", f"{sum(seconds.values()):.1f} s"))
-    pairs.append(("records", str(outputs.records[0]) + (f" ... {len(outputs.records)} files" if len(outputs.records) > 1 else "")))
+    pairs.append(
+        (
+            "records",
+            str(outputs.records[0]) + (f" ... {len(outputs.records)} files" if len(outputs.records) > 1 else ""),
+        )
+    )
     pairs.append(("reasons", f"{outputs.decisions} (tamis why {outputs.path} ID)"))
     pairs.append(("manifest", str(outputs.manifest)))
     show_pairs(pairs)
@@ -84,11 +91,12 @@ def show_plan(plan: dict[str, Any], as_json: bool) -> None:
         return
     for number, step in enumerate(plan["steps"], 1):
         click.echo(f"{number}. {step}")
+    fits = "" if plan["fits"] else ": does not fit, raise --memory"
     show_pairs(
         [
             ("records", f"about {plan['records']:,} ({format_size(plan['bytes'])} of records)"),
             ("time", f"about {plan['seconds']:.0f} s"),
-            ("memory", f"about {format_size(plan['memory'])} of {format_size(plan['ceiling'])}" + ("" if plan["fits"] else ": does not fit, raise --memory")),
+            ("memory", f"about {format_size(plan['memory'])} of {format_size(plan['ceiling'])}{fits}"),
             ("store", f"about {format_size(plan['store'])} of disk"),
             ("outputs", f"about {format_size(plan['outputs'])} of disk"),
         ]

@@ -58,7 +58,9 @@ class Text:
 
     def array(self) -> pa.LargeStringArray:
         """Return the texts as an Arrow array over the same memory."""
-        return pa.LargeStringArray.from_buffers(len(self), pa.py_buffer(self.offsets), pa.py_buffer(self.data))
+        return pa.LargeStringArray.from_buffers(
+            len(self), pa.py_buffer(self.offsets), pa.py_buffer(self.data)
+        )
 
     @staticmethod
     def of(array: pa.Array) -> Text:
@@ -102,8 +104,8 @@ class Parsed:
 
     `status` (`n`, `Reject` codes) says which records are usable; `detail` (`n`) qualifies it:
     the 1-based byte column for BROKEN_JSON and INVALID_UTF8, an index into `names` for
-    MISSING_FIELD and WRONG_TYPE, the number of values for BROKEN_ROW, else -1. `text` is empty for rejected records. `key`
-    (`n x 2`, high and low word) is the 128-bit hash of the raw record. `ids` are the user's
+    MISSING_FIELD and WRONG_TYPE, the number of values for BROKEN_ROW, else -1. `text` is empty
+    for rejected records. `key` (`n x 2`, high and low word) is the 128-bit hash of the raw record. `ids` are the user's
     ids where an id field is set.
     """
 

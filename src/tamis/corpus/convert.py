@@ -99,7 +99,7 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
                 column = column.cast(field.type)
             except pa.ArrowException as error:
                 raise InputError(
-                    f"column '{field.name}': expected values that fit {field.type}, the type for those of all "
+                    f"column '{field.name}': expected values that fit {field.type}, the type for all "
                     f"files ({error}). Write JSONL instead, or give the files one type."
                 ) from error
         columns.append(column)

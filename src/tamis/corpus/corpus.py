@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tamis.corpus.buffers import as_numpy
 from tamis.corpus.chunk import Chunk, Parsed, Reading, Reject, Text
 from tamis.corpus.identity import content_hash
 from tamis.corpus.readers import readable
@@ -26,7 +27,7 @@ from tamis.corpus.rows import RowTable, explain, field_batch, rows_batch
 from tamis.corpus.shapes import Shape
 from tamis.corpus.sources import Source
 from tamis.corpus.store import Entry, Store
-from tamis.corpus.task import Readable, Task
+from tamis.corpus.task import FRAGMENT_BYTES, Readable, Task
 from tamis.engine import Local
 from tamis.errors import InputError
 
@@ -129,9 +130,8 @@ class Corpus:
         file = readable(source, self.settings, self.fragment_bytes)
         content = content_hash(source, self.store, self.engine)
         shape = self._shape(source, file)
-        mark = "|".join(
-            (content, repr(source.detected), repr(shape), repr(self.settings), str(self.fragment_bytes))
-        )
+        cut = str(self.fragment_bytes or FRAGMENT_BYTES)
+        mark = "|".join((content, repr(source.detected), repr(shape), repr(self.settings), cut))
         key = hashlib.blake2b(mark.encode(), digest_size=16).hexdigest()
         return Opened(source, file, shape, content, self.store.entry(key))
 
@@ -201,9 +201,9 @@ class Corpus:
             raise InputError(f"--strict: {self._first_rejected(*bad)}")
         self._collect(tolerant)
         if strict:
-            bad = np.flatnonzero(self.rows.status)
-            if len(bad):
-                raise InputError(f"--strict: {self.tell(int(bad[0]))}")
+            rows = np.flatnonzero(self.rows.status)
+            if len(rows):
+                raise InputError(f"--strict: {self.tell(int(rows[0]))}")
 
     def _pending(
         self, number: int, opened: Opened, columns: Mapping[str, Any], fields: tuple[str, ...]
@@ -257,7 +257,7 @@ class Corpus:
         row = 0
         for number, opened in enumerate(self.opened):
             facts = opened.entry.finished() or {"fragments": 0, "damage": None}
-            line = 0
+            line, first = 0, len(tables)
             for index in range(facts["fragments"]):
                 table = RowTable.of(opened.entry.get(index, "rows"), number, line)
                 fragments.append(Fragment(number, index, len(table), row, line))
@@ -265,7 +265,8 @@ class Corpus:
                 row += len(table)
                 line += table.lines
             if not tolerant:
-                self._check_whole(opened, facts["damage"], line, tables[-1] if tables else None)
+                last = next((table for table in reversed(tables[first:]) if len(table)), None)
+                self._check_whole(opened, facts["damage"], line, last)
         self.fragments = fragments
         self.rows = RowTable.concat(tables)
 
@@ -274,7 +275,7 @@ class Corpus:
         go_on = "Get the file again, or go on with what was read: --max-rejected 100%."
         if damage:
             raise InputError(f"{damage.replace(str(opened.source.path), name)}; {lines:,} lines were read. {go_on}")
-        if last is not None and len(last) and last.cut:
+        if last is not None and last.cut:
             raise InputError(
                 f"{name}: the last line ({lines:,}) is cut: it has no line end and {explain(last, len(last) - 1)}. "
                 f"{lines - 1:,} lines were read whole. {go_on}"
@@ -356,7 +357,7 @@ class Corpus:
 
     def numbers(self, column: str) -> NDArray[Any]:
         """Return a numeric column of every record, in input order (nulls as NaN)."""
-        parts = [self.batch(f, column).column(0).to_numpy(zero_copy_only=False) for f in self.fragments if f.rows]
+        parts = [as_numpy(self.batch(f, column).column(0)) for f in self.fragments if f.rows]
         return np.concatenate(parts) if parts else np.empty(0, np.float64)
 
     def field_batches(self, name: str) -> Iterator[tuple[Fragment, pa.RecordBatch]]:

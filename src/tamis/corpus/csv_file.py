@@ -73,9 +73,7 @@ class CsvChunk(TableChunk):
         Lines before the buffer that belong to this fragment (those of the header).
     """
 
-    def __init__(
-        self, buffer: NDArray[np.uint8], header: tuple[str, ...], delimiter: int, skipped: int = 0
-    ) -> None:
+    def __init__(self, buffer: NDArray[np.uint8], header: tuple[str, ...], delimiter: int, skipped: int = 0) -> None:
         rows = _scan(buffer, delimiter, final=True)
         count = np.diff(rows.first)
         whole = count == len(header)
@@ -191,7 +189,7 @@ class CsvFile:
                 wanted, ended = self.fragment_bytes, False
                 while wanted > 0 and not ended:
                     try:
-                        part = stream.read(min(wanted, _BLOCK))
+                        part = stream.read1(min(wanted, _BLOCK))  # type: ignore[attr-defined]
                     except _DAMAGED as error:
                         part = b""
                         at = f"{read + sum(map(len, parts)):,}"
@@ -223,9 +221,7 @@ class CsvFile:
         try:
             found = [name.decode() for name in raw]
         except UnicodeDecodeError as error:
-            raise InputError(
-                f"{self.path}: expected UTF-8, got other bytes in the header ({error})."
-            ) from error
+            raise InputError(f"{self.path}: expected UTF-8, got other bytes in the header ({error}).") from error
         seen: dict[str, int] = {}
         names: list[str] = []
         for name in found:
@@ -239,9 +235,7 @@ class CsvFile:
 def _scan(buffer: NDArray[np.uint8], delimiter: int, *, final: bool, limit: int = -1) -> _Rows:
     """Return the rows of a buffer; the last one, if it has no line end, only where `final`."""
     none, no = np.empty(0, np.int64), np.empty(0, np.bool_)
-    rows, values, _, _, _ = _walk(
-        buffer, delimiter, final, limit, False, none, none, none, none, none, none, no
-    )
+    rows, values, _, _, _ = _walk(buffer, delimiter, final, limit, False, none, none, none, none, none, none, no)
     start, stop, line = (np.empty(rows, np.int64) for _ in range(3))
     first = np.zeros(rows + 1, np.int64)
     begin, end, quoted = np.empty(values, np.int64), np.empty(values, np.int64), np.empty(values, np.bool_)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tamis.corpus.buffers import as_numpy
 from tamis.corpus.chunk import Kind
 from tamis.corpus.corpus import Corpus, Fragment
 from tamis.errors import OptionError
@@ -35,7 +36,7 @@ def field_type(corpus: Corpus, name: str) -> pa.DataType:
     seen = np.zeros(len(Kind), np.int64)
     wide = False
     for fragment, batch in corpus.field_batches(name):
-        kind = batch.column("kind").to_numpy()
+        kind = as_numpy(batch.column("kind"))
         counts = np.bincount(kind, minlength=len(Kind))
         if counts[Kind.NESTED] and not seen[Kind.NESTED]:
             row = fragment.first_row + int(np.flatnonzero(kind == Kind.NESTED)[0])
@@ -89,10 +90,7 @@ def field_numbers(corpus: Corpus, name: str) -> NDArray[Any]:
     if pa.types.is_large_string(kind):
         raise OptionError(f"field '{name}': expected numbers in every record, got texts.")
     parts = [typed_field(batch, kind) for _, batch in corpus.field_batches(name)]
-    column = pa.chunked_array(parts)
-    if pa.types.is_boolean(kind):
-        column = column.cast(pa.int8())
-    return np.asarray(column.to_numpy())
+    return np.concatenate([as_numpy(part) for part in parts])
 
 
 def field_groups(corpus: Corpus, name: str, null: str) -> tuple[NDArray[np.int32], tuple[str, ...]]:
@@ -103,7 +101,7 @@ def field_groups(corpus: Corpus, name: str, null: str) -> tuple[NDArray[np.int32
     field_type(corpus, name)
     parts = [pc.dictionary_encode(_named(batch, null)) for _, batch in corpus.field_batches(name)]
     column = pa.chunked_array(parts).unify_dictionaries()
-    codes = np.concatenate([chunk.indices.to_numpy() for chunk in column.chunks] or [np.empty(0, np.int32)])
+    codes = np.concatenate([as_numpy(chunk.indices) for chunk in column.chunks] or [np.empty(0, np.int32)])
     words = column.chunk(0).dictionary.to_pylist() if column.num_chunks else []
     order = sorted(range(len(words)), key=lambda i: words[i])
     place = np.empty(len(words), np.int32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -90,14 +91,28 @@ def _by_suffix(beginning: bytes, name: str) -> str:
             f"{name}: expected a {found} file (it should begin with its magic bytes), got "
             f"{beginning[:8]!r}. The file is cut, corrupt or misnamed; name its format with --format."
         )
-    first = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    text = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()
+    first = text[:1]
     if found in ("json", None) and first in (b"[", b"{"):
         return "json" if first == b"[" else "jsonl"
+    if found == "jsonl" and first == b"[" and not _is_line(text):
+        return "json"
     if found == "json":
         return "jsonl"
     if found is None and b"\x00" in beginning:
-        raise InputError(f"{name}: its format is not known (binary, no known suffix). Name it with --format: {', '.join(FORMATS)}.")
+        raise InputError(
+            f"{name}: its format is not known (binary, no known suffix). Name it with --format: {', '.join(FORMATS)}."
+        )
     return found or "text"
+
+
+def _is_line(text: bytes) -> bool:
+    """Tell whether a line that begins with a bracket stands among other lines of JSON."""
+    line, _, more = text.partition(b"\n")
+    try:
+        return isinstance(json.loads(line), list) and bool(more.strip())
+    except ValueError:
+        return False
 
 
 def _suffix(name: str) -> str:
@@ -106,11 +121,14 @@ def _suffix(name: str) -> str:
 
 
 def _beginning(raw: BinaryIO, compression: str | None, name: str) -> bytes:
+    """Return the first bytes of a file, decompressed; more than white space, if it holds more."""
+    beginning = b""
     try:
-        stream = open_stream(raw, compression)
-        beginning = stream.read(4096)
-        while len(beginning) < 1 << 20 and not beginning.strip() and (more := stream.read(4096)):
-            beginning += more
+        read = open_stream(raw, compression).read1  # type: ignore[attr-defined]
+        while (len(beginning) < 4096 or not beginning.strip()) and len(beginning) < 1 << 20 and (part := read(4096)):
+            beginning += part
     except Exception as error:
-        raise InputError(f"{name}: the {compression} stream cannot be read from its beginning ({error}).") from error
+        if not beginning:  # else it is cut, which is told when it is read
+            what = f"the {compression} stream" if compression else "it"
+            raise InputError(f"{name}: {what} cannot be read from its beginning ({error}).") from error
     return beginning

@@ -17,12 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tamis.corpus.buffers import as_arrow, as_numpy
 from tamis.corpus.rows import RowTable
 from tamis.corpus.sources import Source
 from tamis.corpus.store import Store
 from tamis.engine import Local
 from tamis.errors import InputError
 from tamis.kernels.hashing import hash_spans
+from tamis.kernels.order import canonical_order
 
 __all__ = ["Ids", "content_hash", "file_hash", "number_copies"]
 
@@ -63,7 +65,8 @@ def file_hash(path: Path, engine: Local) -> str:
     def one(block: tuple[int, int]) -> bytes:
         start, count = block
         data = np.fromfile(path, np.uint8, count, offset=start)
-        return hash_spans(data, np.zeros(1, np.int64), np.array([len(data)], np.int64), np.uint64(0)).tobytes()
+        ends = np.array([0, len(data)], np.int64)
+        return bytes(hash_spans(data, ends[:1], ends[1:], np.uint64(0)).tobytes())
 
     digest = hashlib.blake2b(str(size).encode(), digest_size=16)
     try:
@@ -74,7 +77,7 @@ def file_hash(path: Path, engine: Local) -> str:
     return digest.hexdigest()
 
 
-def number_copies(rows: RowTable, where: str = "") -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+def number_copies(rows: RowTable) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Return the canonical order of the rows, and the number of each among identical copies.
 
     Records are ordered by key; identical copies (the same key) in input order, numbered 0, 1,
@@ -87,7 +90,7 @@ def number_copies(rows: RowTable, where: str = "") -> tuple[NDArray[np.int64], N
     copy : int32 array of shape (n,)
         The number of each record (input order) among its copies.
     """
-    order = np.lexsort((rows.key[:, 1], rows.key[:, 0]))
+    order = canonical_order(rows.key)
     key = rows.key[order]
     same = np.zeros(len(key), bool)
     same[1:] = (key[1:] == key[:-1]).all(axis=1)
@@ -118,7 +121,7 @@ class Ids:
     Raises
     ------
     InputError
-        If two usable records have the same id in the user's id field.
+        If two records have the same id in the user's id field, usable or not.
     """
 
     def __init__(self, rows: RowTable, files: list[str]) -> None:
@@ -131,16 +134,16 @@ class Ids:
                 self._refuse_duplicates(copies, files)
             self.keys = rows.key.copy()
             self.keys[copies, 1] = _mixed(self.keys[copies, 1], self.copy[copies])
-            self.order = np.lexsort((self.keys[:, 1], self.keys[:, 0]))
+            self.order = canonical_order(self.keys)
         if rows.ids is not None:
             everyone = self.strings(np.arange(len(rows)))
-            self.by_id = pc.sort_indices(everyone).to_numpy().astype(np.int64)
+            self.by_id = as_numpy(pc.sort_indices(everyone)).astype(np.int64)
 
     def _refuse_duplicates(self, copies: NDArray[np.int64], files: list[str]) -> None:
         rows = self.rows
         for row in copies.tolist():
             name = rows.ids[row].as_py() if rows.ids is not None else ""
-            if rows.status[row] or not name:
+            if not name:  # set aside before its id could be read
                 continue
             same = np.flatnonzero((rows.key == rows.key[row]).all(axis=1))[0]
             places = " and ".join(f"{files[rows.source[r]]}, line {rows.line[r]}" for r in (int(same), row))
@@ -160,7 +163,7 @@ class Ids:
             hexed = pa.array(names, pa.large_string())
         if self.rows.ids is None:
             return hexed
-        own = self.rows.ids.take(pa.array(rows)).combine_chunks()
+        own = self.rows.ids.take(as_arrow(rows)).combine_chunks()
         own = own if isinstance(own, pa.Array) else pa.concat_arrays(own.chunks)
         empty = pc.equal(pc.binary_length(own), 0)
         return pc.if_else(empty, hexed, own)
@@ -171,7 +174,7 @@ def _mixed(words: NDArray[np.uint64], copy: NDArray[np.int32]) -> NDArray[np.uin
     x = words + copy.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    return np.asarray(x ^ (x >> np.uint64(31)), np.uint64)
 
 
 def _hex(keys: NDArray[np.uint64]) -> pa.LargeStringArray:

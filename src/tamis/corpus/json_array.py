@@ -85,8 +85,9 @@ class ArraySplitter:
             end = self._offset + len(self._rest)
             if phase in (phases.NESTED, phases.SCALAR):
                 self.error = (
-                    f"the JSON array ends inside element {self.count + 1}, which starts at byte "
-                    f"{self._offset + int(self._state[_START]) + 1:,}; {self.count:,} whole elements were read"
+                    f"the JSON array ends inside element {self.count + 1}, which starts at "
+                    f"byte {self._offset + int(self._state[_START]) + 1:,}; {self.count:,} whole elements "
+                    "were read"
                 )
             else:
                 self.error = (

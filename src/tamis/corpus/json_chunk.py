@@ -100,13 +100,13 @@ class JsonChunk(Chunk):
         wanted = tuple(dict.fromkeys((*names, *reading.fields)))
         if len(wanted) > kernels.MAX_FIELDS:
             raise OptionError(
-                f"expected at most {kernels.MAX_FIELDS} fields of JSON records in one run, got {len(wanted)}: "
-                "name fewer in --text, --where and --quota."
+                f"expected at most {kernels.MAX_FIELDS} fields of JSON records in one run, got "
+                f"{len(wanted)}: name fewer in --text, --where and --quota."
             )
-        status, detail, *rest = kernels.find_fields(
+        status, detail, begins, ends, kinds = kernels.find_fields(
             self.data, self.starts, self.stops, *kernels.laid_out(wanted)
         )
-        found: _Found = (rest[0], rest[1], rest[2])
+        found = begins, ends, kinds
         usable = status == Reject.OK
         ids = None
         if reading.id_field is not None:
@@ -166,9 +166,7 @@ class JsonChunk(Chunk):
             *kernels.render_chat(self.data, status, detail, *found, np.array(places, np.int64), *keys)
         )
 
-    def _ids(
-        self, slot: int, status: NDArray[np.uint8], detail: NDArray[np.int32], found: _Found
-    ) -> Text:
+    def _ids(self, slot: int, status: NDArray[np.uint8], detail: NDArray[np.int32], found: _Found) -> Text:
         """Return the ids (strings, and integers as written) and reject records that have none."""
         begins, ends, kinds = found
         kind = kinds[slot]
@@ -206,7 +204,7 @@ class JsonChunk(Chunk):
         if self._compact:
             data, offsets = kernels.compact_spans(data, starts, stops)
             starts, stops = offsets[:-1], offsets[1:]
-        whole = memoryview(data)
+        whole = data.data
         return [bytes(whole[a:b]) for a, b in zip(starts.tolist(), stops.tolist(), strict=True)]
 
     def table(self, rows: NDArray[np.int64]) -> Any:

@@ -18,21 +18,22 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numba import njit
+from numpy.typing import NDArray
 
 from tamis.errors import InputError
 from tamis.kernels import json as kernels
 
 __all__ = ["table_of"]
 
-#: A number of 16 digits or more: it may not be exact as a double, which is what Arrow would make of it.
-_LONG = re.compile(rb"(?<![.0-9])[0-9]{16}")
+#: Digits from which on a whole number may not be exact as a double, which is what Arrow would make of it.
+_LONG = 16
 
 _CLASH = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, UnicodeEncodeError)
 
@@ -46,8 +47,23 @@ def table_of(lines: Sequence[bytes]) -> pa.Table:
         If a line is no JSON object.
     """
     joined = b"\n".join(lines)
-    table = None if _LONG.search(joined) else _by_arrow(joined, len(lines))
+    exact = not _has_long_number(kernels.aliased(joined), _LONG)
+    table = _by_arrow(joined, len(lines)) if exact else None
     return _by_values(lines, joined) if table is None else table
+
+
+@njit(nogil=True, cache=True)
+def _has_long_number(data: NDArray[np.uint8], digits: int) -> bool:
+    """Return whether a run of `digits` digits stands anywhere, those after a point aside."""
+    run = 0
+    for c in data:
+        if 0x30 <= c <= 0x39:
+            run += 1
+            if run == digits:
+                return True
+        else:
+            run = -(2**40) if c == 0x2E else 0
+    return False
 
 
 def _by_arrow(joined: bytes, n: int) -> pa.Table | None:
@@ -103,7 +119,9 @@ def _by_values(lines: Sequence[bytes], joined: bytes) -> pa.Table:
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"expected a JSON object to write as a row, got {line[:60]!r} ({error}).") from error
+            raise InputError(
+                f"expected a JSON object to write as a row, got {line[:60]!r} ({error})."
+            ) from error
         if not isinstance(record, dict):
             raise InputError(f"expected a JSON object to write as a row, got {line[:60]!r}.")
         records.append(record)

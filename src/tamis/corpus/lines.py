@@ -92,7 +92,7 @@ def _read(file: BinaryIO, offset: int, count: int) -> NDArray[np.uint8]:
     buffer = np.empty(count, np.uint8)
     done = 0
     while done < count:
-        got = os.preadv(file.fileno(), [memoryview(buffer)[done:]], offset + done)
+        got = os.preadv(file.fileno(), [memoryview(buffer)[done:]], offset + done)  # type: ignore[arg-type]
         if not got:  # the file shrank while we read it
             break
         done += got
@@ -115,9 +115,7 @@ class LineStream:
     `damage` says, after the last task, how much could be read of a file that is cut or corrupt.
     """
 
-    def __init__(
-        self, path: Path, compression: str | None, make: Maker, fragment_bytes: int | None = None
-    ) -> None:
+    def __init__(self, path: Path, compression: str | None, make: Maker, fragment_bytes: int | None = None) -> None:
         self.path = path
         self.compression = compression
         self.make = make
@@ -126,10 +124,8 @@ class LineStream:
 
     def tasks(self) -> Iterator[Task]:
         """Yield a task for each run of whole lines of about `fragment_bytes`."""
-        index = 0
-        for buffer in self.buffers():
+        for index, buffer in enumerate(self.buffers()):
             yield Task(index, partial(self.make, buffer, index == 0))
-            index += 1
 
     def buffers(self) -> Iterator[NDArray[np.uint8]]:
         """Yield buffers that end at line ends (the last one wherever the file ends)."""
@@ -149,11 +145,12 @@ class LineStream:
         done = 0
         self.damage = None
         with self.path.open("rb") as raw, open_stream(raw, self.compression) as stream:
+            read = stream.read1  # type: ignore[attr-defined]  # what can be read, though the file be cut behind it
             while True:
                 parts: list[bytes] = []
                 wanted, failure = self.fragment_bytes, None
                 try:
-                    while wanted > 0 and (part := stream.read(min(wanted, 1 << 20))):
+                    while wanted > 0 and (part := read(min(wanted, 1 << 20))):
                         parts.append(part)
                         wanted -= len(part)
                 except _DAMAGED as error:

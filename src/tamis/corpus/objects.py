@@ -57,8 +57,8 @@ def chunks_of(pool: Any, fragment_bytes: int | None = None) -> Iterator[Chunk]:
         return
     if not isinstance(pool, Sequence | Iterator) or isinstance(pool, str | bytes):
         raise InputError(
-            "expected records as a list of dicts, a pandas or polars frame, an Arrow table or a datasets.Dataset, "
-            f"got {type(pool).__module__}.{type(pool).__qualname__}."
+            "expected records as a list of dicts, a pandas or polars frame, an Arrow table or a "
+            f"datasets.Dataset, got {type(pool).__module__}.{type(pool).__qualname__}."
         )
     records = list(pool)
     for number, record in enumerate(records):
@@ -76,9 +76,7 @@ def _of_dicts(records: list[Mapping[str, Any]], fragment_bytes: int) -> Iterator
         yield from _of_typed_dicts(records, fragment_bytes)
         return
     sizes = np.cumsum([len(line) + 1 for line in lines]) if lines else np.empty(0, np.int64)
-    for _, group in itertools.groupby(
-        zip(sizes // fragment_bytes, lines, strict=True), key=lambda pair: pair[0]
-    ):
+    for _, group in itertools.groupby(zip(sizes // fragment_bytes, lines, strict=True), key=lambda pair: pair[0]):
         block = b"".join(part for _, line in group for part in (line, b"\n"))
         yield JsonChunk.from_lines(np.frombuffer(block, np.uint8))
 
@@ -100,7 +98,7 @@ def _of_typed_dicts(records: list[Mapping[str, Any]], fragment_bytes: int) -> It
             columns.append(pa.array([record.get(name) for record in records]))
         except (pa.ArrowException, TypeError, OverflowError) as error:
             raise InputError(
-                f"field '{name}': expected JSON values, or values of one type in all records, got others ({error})."
+                f"field '{name}': expected JSON values, or values of one type in all records ({error})."
             ) from error
     table = pa.Table.from_arrays(columns, names=[str(name) for name in names])
     for load in cut(table.to_batches(), fragment_bytes):
@@ -113,17 +111,18 @@ def _tables(pool: Any) -> Callable[[], Iterator[pa.RecordBatch]] | None:
         return lambda: iter(pool.to_batches() if isinstance(pool, pa.Table) else pool)
     if isinstance(pool, pa.RecordBatch):
         return lambda: iter([pool])
-    origin, name = type(pool).__module__.partition(".")[0], type(pool).__name__
-    if origin == "pandas" and name == "DataFrame":
+    kinds = {(base.__module__.partition(".")[0], base.__name__) for base in type(pool).__mro__}
+    if ("pandas", "DataFrame") in kinds:
         return lambda: iter(pa.Table.from_pandas(pool, preserve_index=False).to_batches())
-    if origin == "polars" and name in ("DataFrame", "LazyFrame"):
-        return lambda: iter((pool.collect() if name == "LazyFrame" else pool).to_arrow().to_batches())
-    if origin == "datasets" and name == "Dataset":
+    if ("polars", "DataFrame") in kinds:
+        return lambda: iter(pool.to_arrow().to_batches())
+    if ("polars", "LazyFrame") in kinds:
+        return lambda: iter(pool.collect().to_arrow().to_batches())
+    if ("datasets", "Dataset") in kinds:
         return lambda: _dataset_batches(pool)
-    if origin == "datasets" and name == "DatasetDict":
-        raise InputError(
-            f"expected one split of a DatasetDict, got {len(pool)}: pass one of {', '.join(map(str, pool))}."
-        )
+    if ("datasets", "DatasetDict") in kinds:
+        splits = ", ".join(map(str, pool))
+        raise InputError(f"expected a datasets.Dataset, got a DatasetDict: pass one of its splits ({splits}).")
     return None
 
 

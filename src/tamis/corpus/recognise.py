@@ -46,7 +46,9 @@ def text_option(option: str) -> Template:
         If the option is empty, or a template that `parse_template` refuses.
     """
     if not option.strip():
-        raise OptionError("--text: expected a field name or a template such as '{title}. {abstract}', got nothing.")
+        raise OptionError(
+            "--text: expected a field name or a template such as '{title}. {abstract}', got nothing."
+        )
     if "{" in option or "}" in option:
         return parse_template(option)
     return Template("text", (Part("", option),))
@@ -152,7 +154,9 @@ def _help(samples: Sequence[_Record]) -> str:
     keys = Counter(key for record in samples[:_LIMIT] for key in record)
     if not keys:
         return f"{len(samples):,} records were looked at and none has a field."
-    texts = Counter(key for record in samples[:_LIMIT] for key, value in record.items() if isinstance(value, str))
+    texts = Counter(
+        key for record in samples[:_LIMIT] for key, value in record.items() if isinstance(value, str)
+    )
     example = texts.most_common(1)[0][0] if texts else "FIELD"
     return (
         f"Fields seen: {', '.join(key for key, _ in keys.most_common(20))}. Say where the text is: "
@@ -174,7 +178,9 @@ def _build(name: str, votes: Counter[_Fields]) -> Shape:
     if name in ("messages", "sharegpt"):
         turns, role_key, content_key, system = chosen
         return Chat(name, str(turns), str(role_key), str(content_key), system)
-    optional = {"alpaca": (True, False, True, False), "prompt": (True, False, False)}.get(name, (False, False))
+    optional = {"alpaca": (True, False, True, False), "prompt": (True, False, False)}.get(
+        name, (False, False)
+    )
     parts: list[Part] = []
     for field, drops in zip(chosen, optional, strict=False):
         if field is not None:

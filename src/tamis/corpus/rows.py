@@ -10,10 +10,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tamis.corpus.buffers import as_arrow, as_numpy
 from tamis.corpus.chunk import Chunk, FieldColumn, Parsed, Reject, Text
 from tamis.kernels.hashing import hash_spans
 
 __all__ = ["RowTable", "explain", "field_batch", "rows_batch"]
+
+#: What a record is that was cut in the middle.
+_BROKEN = (Reject.BROKEN_JSON, Reject.INVALID_UTF8, Reject.BROKEN_ROW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +65,14 @@ class RowTable:
         """Return the rows of a fragment's `rows` batch; `first_line` lines of the file came before."""
         facts = json.loads(batch.schema.metadata[b"tamis"])
         key = np.empty((batch.num_rows, 2), np.uint64)
-        key[:, 0] = batch.column("hi").to_numpy()
-        key[:, 1] = batch.column("lo").to_numpy()
+        key[:, 0] = as_numpy(batch.column("hi"))
+        key[:, 1] = as_numpy(batch.column("lo"))
         ids = pa.chunked_array([batch.column("id")]) if "id" in batch.schema.names else None
         return RowTable(
-            status=batch.column("status").to_numpy(),
-            detail=batch.column("detail").to_numpy(),
+            status=as_numpy(batch.column("status")),
+            detail=as_numpy(batch.column("detail")),
             source=np.full(batch.num_rows, source, np.int32),
-            line=batch.column("line").to_numpy() + first_line,
+            line=as_numpy(batch.column("line")) + first_line,
             key=key,
             ids=ids,
             names=tuple(facts["names"]),
@@ -90,7 +94,7 @@ class RowTable:
             ids=pa.chunked_array(ids, pa.large_string()) if ids else None,
             names=names,
             lines=sum(table.lines for table in tables),
-            cut=bool(tables and tables[-1].cut),
+            cut=any(table.cut for table in tables),
         )
 
 
@@ -120,14 +124,19 @@ def rows_batch(chunk: Chunk, parsed: Parsed) -> pa.RecordBatch:
             parsed.ids.data, parsed.ids.offsets[:-1][has_id], parsed.ids.offsets[1:][has_id], np.uint64(0)
         )
         columns["id"] = parsed.ids.array()
-    broken_end = bool(chunk.n) and parsed.status[-1] == Reject.BROKEN_JSON and getattr(chunk, "open_end", False)
-    facts = {"names": list(parsed.names), "lines": int(chunk.lines), "bytes": int(chunk.nbytes), "cut": bool(broken_end)}
+    broken_end = bool(chunk.n) and int(parsed.status[-1]) in _BROKEN and getattr(chunk, "open_end", False)
+    facts = {
+        "names": list(parsed.names),
+        "lines": int(chunk.lines),
+        "bytes": int(chunk.nbytes),
+        "cut": bool(broken_end),
+    }
     arrays = {
-        "status": pa.array(parsed.status),
-        "detail": pa.array(parsed.detail),
-        "line": pa.array(chunk.line),
-        "hi": pa.array(np.ascontiguousarray(key[:, 0])),
-        "lo": pa.array(np.ascontiguousarray(key[:, 1])),
+        "status": as_arrow(parsed.status),
+        "detail": as_arrow(parsed.detail),
+        "line": as_arrow(chunk.line),
+        "hi": as_arrow(key[:, 0]),
+        "lo": as_arrow(key[:, 1]),
         **columns,
     }
     batch = pa.record_batch(list(arrays.values()), names=list(arrays))
@@ -137,7 +146,7 @@ def rows_batch(chunk: Chunk, parsed: Parsed) -> pa.RecordBatch:
 def field_batch(column: FieldColumn) -> pa.RecordBatch:
     """Return a field's column as it is kept in a store."""
     text: Text = column.text
-    return pa.record_batch([pa.array(column.kind), text.array()], names=["kind", "text"])
+    return pa.record_batch([as_arrow(column.kind), text.array()], names=["kind", "text"])
 
 
 def explain(rows: RowTable, row: int) -> str:
@@ -154,4 +163,6 @@ def explain(rows: RowTable, row: int) -> str:
         return f"missing field '{name}'"
     if status is Reject.WRONG_TYPE:
         return f"field '{name}' is of the wrong type"
+    if status is Reject.BROKEN_ROW:
+        return f"broken row: {detail} values, or quotes that never close"
     return "empty text" if status is Reject.EMPTY else "ok"

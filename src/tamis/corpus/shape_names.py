@@ -31,13 +31,16 @@ TURN_KEYS = (
 #: A system text beside the turns, the prompt or the instruction.
 SYSTEM = ("system", "system_prompt", "system_message")
 
-#: Instruction data.
+#: An instruction.
 INSTRUCTION = ("instruction", "instructions")
+#: What an instruction works on, if anything.
 INPUT = ("input", "inputs", "context")
+#: What an instruction asks for.
 OUTPUT = ("output", "outputs", "response", "answer", "completion", "target", "demonstration")
 
-#: Pairs for embedding and ranking models; the first three positives may be lists.
+#: The query of a pair for embedding and ranking models.
 QUERY = ("query", "anchor", "sentence1", "premise", "question")
+#: What fits a query; the first three may be lists.
 POSITIVE = (
     "positive",
     "pos",
@@ -51,8 +54,9 @@ POSITIVE = (
     "passage",
 )
 
-#: A prompt and what answers it; of a preference pair, the chosen answer.
+#: A prompt.
 PROMPT = ("prompt", "question", "query", "instruction", "problem", "input", "inputs", "user", "human")
+#: What answers a prompt; of a preference pair, the chosen answer.
 RESPONSE = (
     "response",
     "completion",

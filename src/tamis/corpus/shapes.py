@@ -57,6 +57,7 @@ class Chat:
     system: str | None = None
 
 
+#: What a record's text is.
 Shape = Template | Chat
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import json
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from tamis.corpus.chunk import Chunk
 from tamis.corpus.formats import FORMATS, Detected, detect, is_dataset_folder, known_suffix
-from tamis.corpus.store import Store, aside_of
+from tamis.corpus.store import Store, aside_of, is_store
 from tamis.errors import InputError, UserError, missing_extra, nearest
 
 __all__ = ["Source", "expand", "from_chunks", "redact"]
@@ -80,12 +81,15 @@ def _expand_one(given: str, store: Store, passed: list[str]) -> Iterator[tuple[s
     elif path.exists():
         yield given, path
     elif glob.has_magic(given):
-        names = sorted(glob.glob(given, recursive=True))
+        names = sorted(glob.glob(given, recursive=True))  # noqa: PTH207 (absolute patterns too)
         if not names:
             raise InputError(f"no file matches '{given}'. Quote the pattern, and check it from {Path.cwd()}.")
+        own = _Own()
         for name in names:
             if Path(name).is_dir():
                 yield from _folder(Path(name), passed)
+            elif own.holds(Path(name)):
+                passed.append(name)
             else:
                 yield name, Path(name)
     else:
@@ -98,9 +102,12 @@ def _folder(folder: Path, passed: list[str]) -> Iterator[tuple[str, Path]]:
         yield str(folder), folder
         return
     found = False
+    own = _Own()
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         if any(part.startswith(".") for part in inside.parts):
+            continue
+        if any(is_store(parent) for parent in path.parents if folder in parent.parents):
             continue
         if path.is_dir():
             if is_dataset_folder(path):
@@ -109,13 +116,44 @@ def _folder(folder: Path, passed: list[str]) -> Iterator[tuple[str, Path]]:
             continue
         if any(is_dataset_folder(parent) for parent in path.parents if folder in parent.parents):
             continue
-        if path.name.endswith(_OWN) or not known_suffix(path.name):
+        if own.holds(path) or not known_suffix(path.name):
             passed.append(str(path))
             continue
         found = True
         yield str(path), path
     if not found:
-        raise InputError(f"the folder {folder} holds no file with a known suffix. Name files, or a glob such as '{folder}/*'.")
+        raise InputError(
+            f"the folder {folder} holds no file with a known suffix. Name files, or a glob such as '{folder}/*'."
+        )
+
+
+class _Own:
+    """The files that tamis itself wrote: what manifests, and the marks of unfinished runs, name.
+
+    A selection that lies in its own pool would otherwise be read by the next run, and by the run
+    that completes one that was killed.
+    """
+
+    def __init__(self) -> None:
+        self.named: dict[Path, set[str]] = {}
+
+    def holds(self, path: Path) -> bool:
+        """Tell whether tamis wrote a file."""
+        if path.name.endswith(_OWN):
+            return True
+        if path.parent not in self.named:
+            marks = (*path.parent.glob("*.manifest.json"), *path.parent.glob("*.manifest.json.part"))
+            self.named[path.parent] = {name for mark in marks for name in _outputs_of(mark)}
+        return path.name in self.named[path.parent]
+
+
+def _outputs_of(mark: Path) -> list[str]:
+    """Return the files that a manifest, or the mark of an unfinished run, names as outputs."""
+    try:
+        outputs = json.loads(mark.read_text("utf-8"))["outputs"]
+        return [part if isinstance(part, str) else str(part["name"]) for part in outputs]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def redact(url: str) -> str:
@@ -157,10 +195,12 @@ def _spool_url(url: str, store: Store) -> Path:
         raise InputError(f"{shown}: {error}") from error
     try:
         info = files.info(remote)
-        mark = f"{url}|{info.get('size')}|{info.get('ETag') or info.get('etag') or info.get('LastModified') or info.get('mtime')}"
+        marks = ("size", "ETag", "etag", "LastModified", "mtime")
+        mark = "|".join([url, *(str(info.get(name)) for name in marks)])
+        known = any(info.get(name) for name in marks[1:])  # by its size alone a file may have changed
         suffix = "".join(Path(urlsplit(url).path).suffixes[-2:])
         target = store.spool() / f"url-{hashlib.blake2b(mark.encode(), digest_size=16).hexdigest()}{suffix}"
-        if not target.exists():
+        if not known or not target.exists():
             with files.open(remote, "rb") as stream:
                 _copy(stream, target)
     except FileNotFoundError as error:

@@ -59,7 +59,9 @@ class Store:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"the store {path} cannot be made: {error.strerror}. Choose another with --store.") from error
+            raise StoreError(
+                f"the store {path} cannot be made: {error.strerror}. Choose another with --store."
+            ) from error
         self._lock = self._hold(command)
         self._check_format()
         for folder in ("index", "spool", "files"):
@@ -86,7 +88,9 @@ class Store:
             try:
                 found = json.loads(mark.read_text())["format"]
             except (ValueError, KeyError, TypeError) as error:
-                raise StoreError(f"{mark} cannot be read as a store's mark. Remove the store: tamis clean {self.path}") from error
+                raise StoreError(
+                    f"{mark} cannot be read as a store's mark. Remove the store: tamis clean {self.path}"
+                ) from error
             if found != FORMAT:
                 self.close()
                 raise StoreError(
@@ -184,6 +188,11 @@ class Entry:
             return dict(json.loads((self.folder / "file.json").read_text()))
         except (OSError, ValueError):
             return None
+
+
+def is_store(path: Path) -> bool:
+    """Tell whether a folder is a store."""
+    return (path / "store.json").is_file() and (path / "files").is_dir()
 
 
 def aside_of(target: Path) -> Path:

@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tamis.corpus.chunk import Chunk, FieldColumn, Kind, Parsed, Reading, Reject, Text
+from tamis.corpus.shapes import fields_of
 from tamis.corpus.table_keys import row_keys
-from tamis.corpus.table_text import Marks, column, render, shape_fields
+from tamis.corpus.table_text import Marks, column, render
 from tamis.corpus.table_values import json_lines, kind_of, texts, valid
 
 __all__ = ["TableChunk"]
@@ -41,7 +42,7 @@ class TableChunk(Chunk):
 
     def parse(self, reading: Reading) -> Parsed:
         """Return the columns that `reading` asks for; `names` depends on `reading` alone."""
-        names = shape_fields(reading.shape)
+        names = fields_of(reading.shape)
         if reading.id_field is not None and reading.id_field not in names:
             names = (*names, reading.id_field)
         marks = self._marks()
@@ -63,7 +64,10 @@ class TableChunk(Chunk):
 
     def table(self, rows: NDArray[np.int64]) -> pa.Table:
         """Return rows as they are, schema and its metadata included."""
-        return self.rows.take(pa.array(rows, pa.int64()))
+        try:
+            return self.rows.take(pa.array(rows, pa.int64()))
+        except pa.ArrowNotImplementedError:  # Arrow cannot take from every type (views of strings)
+            return _by_slices(self.rows, rows)
 
     def raw(self, row: int) -> bytes:
         """Return a row as JSON; bytes that are not UTF-8 show as U+FFFD."""
@@ -114,6 +118,12 @@ class TableChunk(Chunk):
         shown = texts(found)
         present = valid(found if kind == Kind.NESTED else shown)
         return FieldColumn(np.where(present, np.uint8(kind), np.uint8(Kind.NULL)), Text.of(shown))
+
+
+def _by_slices(table: pa.Table, rows: NDArray[np.int64]) -> pa.Table:
+    """Return the given rows as slices of runs."""
+    runs = np.split(rows, np.flatnonzero(np.diff(rows) != 1) + 1) if len(rows) else []
+    return pa.concat_tables([table.slice(0, 0), *(table.slice(run[0], len(run)) for run in runs)])
 
 
 def _invalid(table: pa.Table, first: int) -> list[int]:

@@ -17,8 +17,9 @@ from tamis.corpus.chunk import Kind, Reject, Text
 from tamis.corpus.shapes import Chat, Shape, Template
 from tamis.corpus.table_values import is_list, kind_of, plain, spans_of, texts, valid
 from tamis.kernels.json_text import is_blank
+from tamis.kernels.vector import address
 
-__all__ = ["Marks", "column", "render", "shape_fields"]
+__all__ = ["Marks", "column", "render"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +42,21 @@ def column(table: pa.Table, name: str) -> pa.Array | None:
     return plain(table.column(found[-1])) if found else None
 
 
-def shape_fields(shape: Shape) -> tuple[str, ...]:
-    """Return the names that `detail` may point to for a shape: its fields, in order of appearance."""
-    if isinstance(shape, Chat):
-        found = [shape.turns, shape.role, shape.content, shape.system]
-    else:
-        found = [part.field for part in shape.parts]
-    return tuple(dict.fromkeys(name for name in found if name is not None))
-
-
 def render(table: pa.Table, shape: Shape, names: tuple[str, ...], marks: Marks) -> Text:
     """Return the texts of `n` rows; `marks` receives why rows have none, pointing into `names`."""
-    if isinstance(shape, Chat):
-        text = _chat(table, shape, names, marks)
-    else:
-        text = _template(table, shape, names, marks)
+    text = _texts(table, shape, names, marks)
     blank = _blanks(text.data, text.offsets) & (marks.status == Reject.OK)
     marks.reject(blank, Reject.EMPTY)
     rejected = marks.status != Reject.OK
     if not (np.diff(text.offsets)[rejected] > 0).any():
         return text
     return Text.of(pc.if_else(pa.array(~rejected), text.array(), pa.scalar("", pa.large_string())))
+
+
+def _texts(table: pa.Table, shape: Shape, names: tuple[str, ...], marks: Marks) -> Text:
+    if isinstance(shape, Chat):
+        return _chat(table, shape, names, marks)
+    return _template(table, shape, names, marks)
 
 
 def _template(table: pa.Table, shape: Template, names: tuple[str, ...], marks: Marks) -> Text:
@@ -100,57 +95,90 @@ def _template(table: pa.Table, shape: Template, names: tuple[str, ...], marks: M
 
 def _chat(table: pa.Table, shape: Chat, names: tuple[str, ...], marks: Marks) -> Text:
     n = table.num_rows
-    turns = column(table, shape.turns)
-    nothing = Text.of(pa.repeat(pa.scalar("", pa.large_string()), n))
-    if turns is None:
-        marks.reject(np.ones(n, np.bool_), Reject.MISSING_FIELD, names.index(shape.turns))
-        return nothing
-    if pa.types.is_null(turns.type):
-        offsets, elements = np.zeros(n + 1, np.int64), pa.nulls(0)
-    elif is_list(turns.type):
-        offsets, elements = spans_of(turns)
-        elements = plain(elements)
-    else:
-        marks.reject(valid(turns), Reject.WRONG_TYPE, names.index(shape.turns))
-        return nothing
-    code, blame = np.zeros(len(elements), np.uint8), np.zeros(len(elements), np.int32)
-    faults = Marks(code, blame)
-    if pa.types.is_struct(elements.type):
-        faults.reject(~valid(elements), Reject.WRONG_TYPE, names.index(shape.turns))
-    else:
-        faults.reject(np.ones(len(elements), np.bool_), Reject.WRONG_TYPE, names.index(shape.turns))
-    role = _member(elements, shape.role, names.index(shape.role), faults)
-    content = _member(elements, shape.content, names.index(shape.content), faults)
-    system = nothing
+    system = _nothing(n)
     if shape.system is not None and (first := column(table, shape.system)) is not None:
         if kind_of(first.type) == Kind.NESTED:
             marks.reject(valid(first), Reject.WRONG_TYPE, names.index(shape.system))
         system = Text.of(texts(first))
-    _blame(offsets, code, blame, marks.status, marks.detail)
-    data, spans = _write_chat(
-        marks.status,
-        offsets,
-        role.data,
-        role.offsets,
-        content.data,
-        content.offsets,
-        system.data,
-        system.offsets,
-    )
-    return Text(data, spans)
+    turns = column(table, shape.turns)
+    if turns is None:
+        marks.reject(np.ones(n, np.bool_), Reject.MISSING_FIELD, names.index(shape.turns))
+        return _nothing(n)
+    marks.reject(~valid(turns), Reject.EMPTY)
+    if not is_list(turns.type):
+        marks.reject(np.ones(n, np.bool_), Reject.WRONG_TYPE, names.index(shape.turns))
+        return _nothing(n)
+    offsets, elements = spans_of(turns)
+    elements = plain(elements)
+    faults = Marks(np.zeros(len(elements), np.uint8), np.full(len(elements), -1, np.int32))
+    no_turn = ~valid(elements) if pa.types.is_struct(elements.type) else np.ones(len(elements), np.bool_)
+    faults.reject(no_turn, Reject.WRONG_TYPE, names.index(shape.turns))
+    role = _role(_member(elements, shape.role), faults, names.index(shape.role))
+    content = _content(_member(elements, shape.content), len(elements), faults, names.index(shape.content))
+    _blame(offsets, faults.status, faults.detail, marks.status, marks.detail)
+    parts = (role.data, role.offsets, content.data, content.offsets, system.data, system.offsets)
+    return Text(*_write_chat(marks.status, offsets, *parts))
 
 
-def _member(turns: pa.Array, name: str, where: int, faults: Marks) -> Text:
-    """Return a member of every turn as texts, marking the turns where it is missing or nested."""
-    n = len(turns)
-    index = turns.type.get_field_index(name) if pa.types.is_struct(turns.type) else -1
-    if index < 0:
+def _nothing(n: int) -> Text:
+    return Text(np.empty(0, np.uint8), np.zeros(n + 1, np.int64))
+
+
+def _member(structs: pa.Array, name: str) -> pa.Array | None:
+    """Return a member of every struct (of equal names the last), or None where there is none."""
+    kind = structs.type
+    found = kind.get_all_field_indices(name) if pa.types.is_struct(kind) else []
+    return plain(structs.flatten()[found[-1]]) if found else None
+
+
+def _role(values: pa.Array | None, faults: Marks, where: int) -> Text:
+    n = len(faults.status)
+    if values is None:
         faults.reject(np.ones(n, np.bool_), Reject.MISSING_FIELD, where)
-        return Text(np.empty(0, np.uint8), np.zeros(n + 1, np.int64))
-    values = plain(turns.flatten()[index])
-    if kind_of(values.type) == Kind.NESTED:
+        return _nothing(n)
+    if kind_of(values.type) not in (Kind.STRING, Kind.NULL):
         faults.reject(valid(values), Reject.WRONG_TYPE, where)
+        return _nothing(n)
     return Text.of(texts(values))
+
+
+def _content(values: pa.Array | None, n: int, faults: Marks, where: int) -> Text:
+    """Return what the `n` turns say: strings, or lists of parts of which some are text."""
+    if values is None or pa.types.is_null(values.type):
+        return _nothing(n)
+    if kind_of(values.type) == Kind.STRING:
+        return Text.of(texts(values))
+    if not is_list(values.type):
+        faults.reject(valid(values), Reject.WRONG_TYPE, where)
+        return _nothing(n)
+    offsets, parts = spans_of(values)
+    said, wrong = _parts(plain(parts))
+    count = np.concatenate([np.zeros(1, np.int64), np.cumsum(wrong)])
+    faults.reject(count[offsets[1:]] > count[offsets[:-1]], Reject.WRONG_TYPE, where)
+    return Text(said.data, said.offsets[offsets])
+
+
+def _parts(parts: pa.Array) -> tuple[Text, NDArray[np.bool_]]:
+    """Return what parts of a content say, and which are of a wrong type.
+
+    A part is a string, or a struct; one of type text, or without that member, has its text
+    under `text`; one of another type (an image) says nothing.
+    """
+    n = len(parts)
+    if pa.types.is_struct(parts.type):
+        textual = valid(parts)
+        if (kind := _member(parts, "type")) is not None:
+            named = kind_of(kind.type) == Kind.STRING
+            is_text = pc.equal(texts(kind), "text").fill_null(False) if named else pa.repeat(False, n)
+            textual = textual & is_text.to_numpy(zero_copy_only=False)
+        values = _member(parts, "text")
+        if values is None:
+            return _nothing(n), textual
+    else:
+        values, textual = parts, np.ones(n, np.bool_)
+    if kind_of(values.type) not in (Kind.STRING, Kind.NULL):
+        return _nothing(n), textual & valid(values)
+    return Text.of(pc.if_else(pa.array(textual), texts(values), "")), np.zeros(n, np.bool_)
 
 
 @njit(nogil=True, cache=True)
@@ -171,6 +199,7 @@ def _blame(
                     break
 
 
+_EMPTY = int(Reject.EMPTY)
 _SYSTEM = np.frombuffer(b"system", np.uint8).copy()
 
 
@@ -185,7 +214,11 @@ def _write_chat(
     system: NDArray[np.uint8],
     system_at: NDArray[np.int64],
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Write `role: content` lines for the turns of each record, a system turn first where there is one."""
+    """Write `role: content` lines for the turns of each record, a system turn first where there is one.
+
+    A record whose turns say nothing is marked EMPTY.
+    """
+    said = address(content)
     n = len(status)
     bound = 9 * n + 3 * len(role_at) + (role_at[-1] - role_at[0]) + (content_at[-1] - content_at[0])
     out = np.empty(bound + system_at[-1] - system_at[0], np.uint8)
@@ -194,6 +227,7 @@ def _write_chat(
     for i in range(n):
         first = w
         if status[i] == 0:
+            any_text = False
             if system_at[i + 1] > system_at[i]:
                 w = _line(_SYSTEM, 0, 6, system, system_at[i], system_at[i + 1], out, w)
             for j in range(turns[i], turns[i + 1]):
@@ -201,6 +235,10 @@ def _write_chat(
                     out[w] = 10
                     w += 1
                 w = _line(role, role_at[j], role_at[j + 1], content, content_at[j], content_at[j + 1], out, w)
+                any_text = any_text or not is_blank(said + content_at[j], said + content_at[j + 1])
+            if not any_text:
+                status[i] = _EMPTY
+                w = first
         offsets[i + 1] = w
     return out[:w], offsets
 
@@ -230,7 +268,7 @@ def _line(
 def _blanks(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return which of `n` texts are empty or nothing but white space."""
     n = len(offsets) - 1
-    base = data.ctypes.data
+    base = address(data)
     out = np.empty(n, np.bool_)
     for i in range(n):
         out[i] = is_blank(base + offsets[i], base + offsets[i + 1])

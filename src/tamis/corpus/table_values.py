@@ -160,7 +160,8 @@ def row_bytes(table: pa.Table) -> NDArray[np.int64]:
 def _sizes(array: pa.Array) -> NDArray[np.int64]:
     kind = array.type
     if _is_text(kind) or _types.is_binary(kind) or _types.is_large_binary(kind):
-        return pc.binary_length(array).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64) + 4
+        lengths = pc.binary_length(array).fill_null(0).to_numpy(zero_copy_only=False)
+        return np.asarray(lengths, np.int64) + 4
     if is_list(kind):
         offsets, values = spans_of(array)
         ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(_sizes(plain(values)))])

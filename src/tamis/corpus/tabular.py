@@ -180,9 +180,7 @@ class _Shards(TabularFile):
             if self.damage:
                 return
             if not (folder / name).is_file():
-                raise InputError(
-                    f"{folder}: expected the file {name} that state.json names, it is not there."
-                )
+                raise InputError(f"{folder}: expected the file {name} that state.json names, it is not there.")
             yield from _record_batches(self, str(folder / name))
 
     def _names(self, folder: Path) -> list[str]:
@@ -212,9 +210,7 @@ class _Lance(TabularFile):
         read = 0
         try:
             opened = driver.dataset(self.path)
-            for load in cut(
-                opened.scanner(scan_in_order=True, batch_size=4096).to_batches(), self.fragment_bytes
-            ):
+            for load in cut(opened.scanner(scan_in_order=True, batch_size=4096).to_batches(), self.fragment_bytes):
                 yield load
                 read += 1
         except (OSError, ValueError, pa.ArrowException) as error:
@@ -252,16 +248,12 @@ def hf_dataset(folder: str, fragment_bytes: int | None = None) -> TabularFile:
     path = Path(folder)
     if (path / "dataset_dict.json").is_file():
         try:
-            splits = [
-                str(name) for name in json.loads((path / "dataset_dict.json").read_text("utf-8"))["splits"]
-            ]
+            splits = [str(name) for name in json.loads((path / "dataset_dict.json").read_text("utf-8"))["splits"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: expected a list of splits in dataset_dict.json ({error}).") from error
         if len(splits) != 1:
             named = ", ".join(str(path / name) for name in splits)
-            raise InputError(
-                f"{path}: expected one split, got {len(splits)}. Name the ones you want: {named}"
-            )
+            raise InputError(f"{path}: expected one split, got {len(splits)}. Name the ones you want: {named}")
         path = path / splits[0]
     return _Shards(str(path), None, fragment_bytes)
 
@@ -271,9 +263,7 @@ def lance(folder: str, fragment_bytes: int | None = None) -> TabularFile:
     return _Lance(folder, None, fragment_bytes)
 
 
-def cut(
-    batches: Iterable[pa.RecordBatch], fragment_bytes: int | None = None
-) -> Iterator[Callable[[], Chunk]]:
+def cut(batches: Iterable[pa.RecordBatch], fragment_bytes: int | None = None) -> Iterator[Callable[[], Chunk]]:
     """Group small record batches and slice large ones into fragments, in order."""
     target = fragment_bytes or FRAGMENT_BYTES
     held: list[pa.RecordBatch] = []

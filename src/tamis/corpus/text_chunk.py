@@ -46,7 +46,7 @@ class TextChunk(Chunk):
 
     @classmethod
     def from_lines(cls, buffer: NDArray[np.uint8], *, skip_bom: bool = False) -> TextChunk:
-        """Return the chunk of a buffer of lines; with `skip_bom`, a byte order mark before them is no text."""
+        """Return the chunk of a buffer of lines; a byte order mark before them is left out on `skip_bom`."""
         data = kernels.aliased(buffer)
         return cls(data, *kernels.split_lines(data, _begin(data, skip_bom), len(data), False))
 
@@ -83,7 +83,9 @@ class TextChunk(Chunk):
         parsed = JsonChunk.from_lines(np.frombuffer(b"\n".join(objects), np.uint8)).parse(reading)
         broken = status == Reject.INVALID_UTF8
         if not broken.any():
-            return Parsed(parsed.status, parsed.detail, parsed.names, parsed.text, key, parsed.ids, parsed.fields)
+            return Parsed(
+                parsed.status, parsed.detail, parsed.names, parsed.text, key, parsed.ids, parsed.fields
+            )
         offsets = parsed.text.offsets
         text = kernels.gather_spans(
             kernels.aliased(parsed.text.data), offsets[:-1], np.where(broken, offsets[:-1], offsets[1:])

@@ -191,11 +191,7 @@ class Writer:
                 raise ValueError(f"more records than the {self.records} announced")
             self._room[self._shard] -= count
             self.records += count
-            yield (
-                records.slice(start, count)
-                if isinstance(records, pa.Table)
-                else records[start : start + count]
-            )
+            yield (records.slice(start, count) if isinstance(records, pa.Table) else records[start : start + count])
             start += count
 
     @contextlib.contextmanager
@@ -272,11 +268,11 @@ class _Parquet(_File):
     """Row groups close after `_ROW_GROUP_ROWS` rows or `_ROW_GROUP_BYTES` of values, whichever is first."""
 
     def __init__(self, path: Path, compression: str | None) -> None:
-        super().__init__(path, compression)
         self._inner = "zstd" if compression is None else "none"
         self._writer: pq.ParquetWriter | None = None
         self._held: list[pa.Table] = []
         self._rows = self._bytes = 0
+        super().__init__(path, compression)
 
     def append(self, records: pa.Table) -> None:
         sizes = np.cumsum(row_bytes(records))

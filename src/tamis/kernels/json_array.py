@@ -139,7 +139,7 @@ def split_array(data: _Bytes, state: NDArray[np.int64], starts: _Positions, stop
             phase = NEXT
         elif phase in (AFTER, FIRST) and c == 0x5D:
             phase = DONE
-        elif (phase == FIRST or phase == NEXT) and c != 0x2C and c != 0x5D and c != 0x7D and c != 0x3A:
+        elif phase in (FIRST, NEXT) and c != 0x2C and c != 0x5D and c != 0x7D and c != 0x3A:
             start = i
             depth = 1 if c == 0x7B or c == 0x5B else 0
             inside = 1 if c == 0x22 else 0

@@ -92,12 +92,10 @@ def _members(i: int, stop: int, limit: int, names: int, offsets: int, found: int
 @njit(nogil=True, cache=True)
 def _is_text(begin: int, end: int) -> bool:
     """Return whether the string from `begin` to `end` is "text"."""
-    if end - begin != 4:
-        return False
-    for k in range(4):
-        if load8(begin + k) != (_TEXT >> (8 * k)) & 0xFF:
-            return False
-    return True
+    k = 0
+    while k < 4 and begin + k < end and load8(begin + k) == (_TEXT >> (8 * k)) & 0xFF:
+        k += 1
+    return k == 4 and end - begin == 4
 
 
 @njit(nogil=True, cache=True)
@@ -253,7 +251,6 @@ def _chats(
         out_offsets[row + 1] = w - target
 
 
-@njit(nogil=True, cache=True)
 def render_chat(
     data: _Bytes,
     status: NDArray[np.uint8],
@@ -283,13 +280,11 @@ def render_chat(
     out, offsets : uint8 array, int64 array of shape (n + 1,)
         The texts; empty for rejected records.
     """
-    bound = 64
-    for row in range(len(status)):
-        if status[row] == 0:
-            # A turn's ": " and line end are shorter than the braces and quotes it is written with.
-            bound += ends[slots[0], row] - begins[slots[0], row]
-            if slots[3] >= 0:
-                bound += ends[slots[3], row] - begins[slots[3], row] + 16
+    usable = status == 0
+    # A turn's ": " and line end are shorter than the braces and quotes it is written with.
+    bound = 64 + int((ends - begins)[slots[0]][usable].sum())
+    if slots[3] >= 0:
+        bound += int(((ends - begins)[slots[3]][usable] + 16).sum())
     out = np.empty(bound, np.uint8)
     out_offsets = np.zeros(len(status) + 1, np.int64)
     found = np.zeros(6, np.int64)

@@ -97,6 +97,16 @@ def _scalar(i: int, stop: int) -> tuple[int, int]:
 
 
 @njit(nogil=True, cache=True)
+def _plain(i: int, stop: int, limit: int) -> tuple[int, int, int, int]:
+    """Read a string or scalar; return what is kept of it, its end (or ~position), what follows, its kind."""
+    if load8(i) == _QUOTE:
+        end = string_end(i + 1, stop, limit)
+        return i + 1, end, end + 1, _STRING
+    end, kind = _scalar(i, stop)
+    return i, end, end, kind
+
+
+@njit(nogil=True, cache=True)
 def find_name(start: int, stop: int, names: int, offsets: int, fields: int) -> int:
     """Return which of the `fields` names equals the bytes from `start` to `stop`, or -1."""
     for slot in range(fields):
@@ -120,27 +130,62 @@ def find_key(start: int, stop: int, limit: int, names: int, offsets: int, fields
     if start <= limit:
         mask = special32(start)
         if mask != 0 and trailing_zeros(mask) == stop - start:
-            return find_name(start, stop, names, offsets, fields)
+            return int(find_name(start, stop, names, offsets, fields))
     longest = 0
     for slot in range(fields):
         longest = max(longest, load_word(offsets + 8 * slot + 8) - load_word(offsets + 8 * slot))
     if stop - start > 6 * longest:  # an escape is at most six times as long as what it says
         return -1
-    return find_name(scratch, unescape(start, stop, limit, scratch, 0), names, offsets, fields)
+    end = unescape(start, stop, limit, scratch, 0)
+    return int(find_name(scratch, end, names, offsets, fields))
+
+
+def scratch_bytes(offsets: NDArray[np.int64]) -> int:
+    """Return the room that `find_key` needs to unescape a key that may equal one of the names."""
+    return 6 * int(np.diff(offsets).max(initial=0)) + 32
 
 
 @njit(nogil=True, cache=True)
-def scratch_bytes(offsets: NDArray[np.int64]) -> int:
-    """Return the room that `find_key` needs to unescape a key that may equal one of the names."""
-    longest = 0
-    for slot in range(len(offsets) - 1):
-        longest = max(longest, offsets[slot + 1] - offsets[slot])
-    return 6 * longest + 32
+def _key(
+    i: int,
+    stop: int,
+    limit: int,
+    depth: int,
+    slot: int,
+    names: int,
+    offsets: int,
+    fields: int,
+    scratch: int,
+) -> tuple[int, int]:
+    """Read a key and its colon; return where the value starts, or ~position, and which name it is.
+
+    Only keys of the top level (`depth` 1) are looked up; below, `slot` stays what it was.
+    """
+    if load8(i) != _QUOTE:
+        return ~i, slot
+    end = string_end(i + 1, stop, limit)
+    if end < 0:
+        return end, slot
+    if depth == 1:
+        slot = find_key(i + 1, end, limit, names, offsets, fields, scratch)
+    i = skip_space(end + 1, stop)
+    if i >= stop or load8(i) != 0x3A:
+        return ~i, slot
+    i = skip_space(i + 1, stop)
+    return i if i < stop else ~i, slot
+
+
+@njit(nogil=True, cache=True)
+def _note(found: int, slot: int, begin: int, end: int, kind: int) -> None:
+    """Keep where the value of a wanted field is; of equal keys the last one stays."""
+    store_word(found + 24 * slot, begin)
+    store_word(found + 24 * slot + 8, end)
+    store_word(found + 24 * slot + 16, kind)
 
 
 @njit(nogil=True, cache=True)
 def _record(
-    start: int,
+    i: int,
     stop: int,
     limit: int,
     names: int,
@@ -150,93 +195,61 @@ def _record(
     nesting: int,
     scratch: int,
 ) -> int:
-    """Validate one record; return -1, or where it is broken.
+    """Validate the record from `i` to `stop`; return -1, or where it is broken.
 
     Everything is an address. Of each wanted field, begin, end and kind go to `found`, three words
-    a field.
+    a field; the brackets that are open, to `nesting`.
     """
-    depth = 0
-    slot = -1
-    opened = 0
-    want_key = False
-    i = start
+    depth, slot, opened, want_key = 0, -1, 0, False
     while True:
-        i = skip_space(i, stop)
-        if i >= stop:
-            return i
         if want_key:
-            if load8(i) != _QUOTE:
-                return i
-            end = string_end(i + 1, stop, limit)
-            if end < 0:
-                return ~end
-            if depth == 1:
-                slot = find_key(i + 1, end, limit, names, offsets, fields, scratch)
-            i = skip_space(end + 1, stop)
-            if i >= stop or load8(i) != 0x3A:
-                return i
-            i = skip_space(i + 1, stop)
-            if i >= stop:
-                return i
-            want_key = False
+            i, slot = _key(i, stop, limit, depth, slot, names, offsets, fields, scratch)
+            if i < 0:
+                return ~i
         # A value starts at i; after it, begin to end is what is kept of it and i is behind it.
-        begin = i
         c = load8(i)
-        if c == _QUOTE:
-            begin = i + 1
-            end = string_end(begin, stop, limit)
-            if end < 0:
-                return ~end
-            i = end + 1
-            kind = _STRING
-        elif c == 0x7B or c == 0x5B:
+        if c == 0x7B or c == 0x5B:
             if depth == MAX_DEPTH:
                 return i
             if depth == 1:
                 opened = i
             store8(nesting + depth, c)
-            depth += 1
+            begin = opened
             i = skip_space(i + 1, stop)
             if i >= stop:
                 return i
             if load8(i) != c + 2:
                 want_key = c == 0x7B
+                depth += 1
                 continue
             i += 1
-            begin = opened
             end = i
             kind = _NESTED
-            depth -= 1
         else:
-            end, kind = _scalar(i, stop)
+            begin, end, i, kind = _plain(i, stop, limit)
             if end < 0:
-                return ~end
-            i = end
+                return int(~end)
         # A value has ended: note it, then close what closes.
         while True:
             if depth == 1 and slot >= 0:
-                store_word(found + 24 * slot, begin)
-                store_word(found + 24 * slot + 8, end)
-                store_word(found + 24 * slot + 16, kind)
+                _note(found, slot, begin, end, kind)
             i = skip_space(i, stop)
             if depth == 0:
                 return -1 if i == stop else i
             if i >= stop:
                 return i
-            c = load8(i)
-            opening = load8(nesting + depth - 1)
-            if c != 0x2C:
-                if c != opening + 2:
-                    return i
-                i += 1
-                begin = opened
-                end = i
-                kind = _NESTED
-                depth -= 1
-                continue
+            c, opening = load8(i), load8(nesting + depth - 1)
+            if c == 0x2C:
+                break
+            if c != opening + 2:
+                return i
             i += 1
-            want_key = opening == 0x7B
-            break
+            begin, end, kind = opened, i, _NESTED
+            depth -= 1
+        want_key = opening == 0x7B
+        i = skip_space(i + 1, stop)
+        if i >= stop:
+            return i
 
 
 @njit(nogil=True, cache=True)
@@ -281,7 +294,6 @@ def _records(
             kinds[slot, row] = found[3 * slot + 2]
 
 
-@njit(nogil=True, cache=True)
 def find_fields(
     data: _Bytes, starts: _Positions, stops: _Positions, names: _Bytes, offsets: _Positions
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:
@@ -290,8 +302,9 @@ def find_fields(
     Parameters
     ----------
     data : uint8 array
-        The buffer; record `i` is ``data[starts[i]:stops[i]]``, not empty, no white space around it.
+        The buffer; record `i` is ``data[starts[i]:stops[i]]``, not empty, no white space around.
     starts, stops : int64 arrays of shape (n,)
+        Where each record begins and ends.
     names : uint8 array
         The names in UTF-8, one after another, all different.
     offsets : int64 array of shape (f + 1,)

@@ -24,8 +24,8 @@ _REPLACEMENT = 0xFFFD
 def write_value(begin: int, end: int, kind: int, limit: int, w: int) -> int:
     """Write a scalar at `w`: a string unescaped, another value as its JSON text; return the end."""
     if kind == _STRING:
-        return unescape(begin, end, limit, w, _REPLACEMENT)
-    return copy_span(begin, end, limit, w)
+        return int(unescape(begin, end, limit, w, _REPLACEMENT))
+    return int(copy_span(begin, end, limit, w))
 
 
 @njit(nogil=True, cache=True)
@@ -50,16 +50,12 @@ def _column(
         offsets[i + 1] = w - target
 
 
-@njit(nogil=True, cache=True)
 def render_column(
     data: _Bytes, begins: _Positions, ends: _Positions, kinds: NDArray[np.uint8]
 ) -> tuple[_Bytes, _Positions]:
     """Return the `n` values of one field as texts: empty for null, absent and nested ones."""
-    bound = 32
-    for i in range(len(begins)):
-        if _has_text(kinds[i]):
-            bound += ends[i] - begins[i]
-    out = np.empty(bound, np.uint8)
+    shown = (kinds != _NULL) & (kinds < _NESTED)
+    out = np.empty(int((ends - begins)[shown].sum()) + 32, np.uint8)
     offsets = np.zeros(len(begins) + 1, np.int64)
     _column(data, begins, ends, kinds, out, offsets)
     return out[: offsets[-1]], offsets
@@ -135,7 +131,6 @@ def _template(
         offsets[row + 1] = w - target
 
 
-@njit(nogil=True, cache=True)
 def render_template(
     data: _Bytes,
     status: NDArray[np.uint8],

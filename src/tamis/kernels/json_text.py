@@ -150,12 +150,11 @@ def unescape(i: int, stop: int, limit: int, w: int, lone: int) -> int:
             continue
         code = _hex4(i + 2)
         i += 6
-        if 0xD800 <= code < 0xDC00 and i + 6 <= stop:
-            if load8(i) == _BACKSLASH and load8(i + 1) == _U:
-                low = _hex4(i + 2)
-                if 0xDC00 <= low < 0xE000:
-                    code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00)
-                    i += 6
+        if 0xD800 <= code < 0xDC00 and i + 6 <= stop and load8(i) == _BACKSLASH and load8(i + 1) == _U:
+            low = _hex4(i + 2)
+            if 0xDC00 <= low < 0xE000:
+                code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00)
+                i += 6
         if 0xD800 <= code < 0xE000:
             if lone == 0:
                 store8(w, 0xFF)
@@ -231,11 +230,11 @@ def is_blank(i: int, stop: int) -> bool:
             continue
         if c < 0xC2:
             return False
-        second = load8(i + 1)
+        second = load8(i + 1) if i + 1 < stop else 0
         if c == 0xC2 and (second == 0x85 or second == 0xA0):
             i += 2
             continue
-        if c < 0xE1 or c > 0xE3:
+        if c < 0xE1 or c > 0xE3 or i + 2 >= stop:
             return False
         code = ((c & 0x0F) << 12) | ((second & 0x3F) << 6) | (load8(i + 2) & 0x3F)
         if not (

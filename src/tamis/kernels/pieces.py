@@ -65,7 +65,8 @@ class Walk(NamedTuple):
     """The buffers `walk` fills: `fresh` pieces, `loose` ones, records to walk again.
 
     `fresh` (`f x 3`): start, stop, and whether the piece opens its text; each piece once.
-    `seen`: the open-addressing table that makes it once (positions in `fresh` plus 1).
+    `seen`: the open-addressing table that makes it once (positions in `fresh` plus 1), of a power
+    of 2 of slots, at least twice `f`; zeroed by the caller.
     `loose` (`l x 4`): the same after a record's number; pieces that are not remembered.
     """
 
@@ -185,7 +186,7 @@ def find(
     """
     mask = len(rows) - 1
     long = high >> _TOP & np.uint64(_LONG)
-    s = _slot(low, high) & mask
+    s: int = _slot(low, high) & mask
     while True:
         there = rows[s, 1]
         if (
@@ -200,9 +201,7 @@ def find(
 
 
 @njit(nogil=True, cache=True)
-def _note_fresh(
-    data: NDArray[np.uint8], start: int, stop: int, first: bool, where: int, walk_: Walk, n: int
-) -> int:
+def _note_fresh(data: NDArray[np.uint8], start: int, stop: int, first: bool, where: int, walk_: Walk, n: int) -> int:
     """Add a piece to the fresh ones unless it is there; return how many there are."""
     mask = len(walk_.seen) - 1
     s = where & mask

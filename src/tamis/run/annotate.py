@@ -14,6 +14,7 @@ from tamis import __version__
 from tamis.corpus.chunk import Chunk
 from tamis.corpus.corpus import Corpus, Fragment
 from tamis.corpus.identity import Ids
+from tamis.corpus.sources import redact
 from tamis.errors import OptionError, unknown
 from tamis.run import manifest
 from tamis.run.inputs import Inputs
@@ -53,6 +54,35 @@ class Annotation:
     def columns(self) -> dict[str, NDArray[Any]]:
         """Return the signals by name, of every record in input order."""
         return {name: self.inputs.numbers(self.corpus, name) for name in self.inputs.signals}
+
+    def write(self, path: str | Path, *, into: bool = False, shards: int = 1, force: bool = False) -> Path:
+        """Write the signals, or with `into` the records with a member `tamis`; return the manifest's path.
+
+        Parameters
+        ----------
+        path : str or Path
+            `NAME.jsonl` or `NAME.parquet`, with `.gz` or `.zst` if wanted.
+        into : bool
+            Write the records, each with a member `tamis`, instead of a table of signals.
+        shards : int
+            Number of files.
+        force : bool
+            Replace a finished output.
+
+        Raises
+        ------
+        OutputError
+            If a finished output is in the way, or the disk refuses.
+        """
+        outputs = Outputs(Path(path), shards)
+        new = outputs.begin([opened.source.path for opened in self.corpus.opened], force=force)
+        try:
+            self.finish(outputs, into=into)
+        except Exception:
+            if new and not outputs.records[0].exists():
+                outputs.forget()
+            raise
+        return outputs.manifest
 
     def finish(self, outputs: Outputs, *, into: bool) -> None:
         """Write the signals, or with `into` the records with a member `tamis`; the manifest last."""
@@ -130,9 +160,10 @@ def run_annotate(
     if not names:
         raise OptionError(f"expected at least one signal: --signals NAME,... Known: {', '.join(SIGNALS)}.")
     progress = progress or Progress(runtime.quiet)
-    session = Session(runtime, output, f"tamis annotate {' '.join(job.pool)}")
+    session = Session(runtime, output, f"tamis annotate {' '.join(map(redact, job.pool))}")
     try:
         corpus = session.corpus(job.pool if objects is None else objects, settings_of(job), job.format)
+        session.tell_passed_over(progress)
         available = available_signals(job, read_targets(session, job, target_objects), progress)
         inputs = Inputs(available)
         for name in names:

@@ -129,7 +129,7 @@ def select(
     return run_select(job, runtime, objects=objects, target_objects=target_objects)
 
 
-def open(  # noqa: A001 - `tamis.open` is how people look for it
+def open(
     pool: Any,
     *,
     text: str | None = None,

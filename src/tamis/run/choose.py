@@ -79,12 +79,10 @@ def find_pins(corpus: Corpus, ids: Ids, wanted: tuple[str, ...], option: str) ->
         close = nearest(missing[0], everyone.slice(0, 10_000).to_pylist())
         more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
         raise BudgetError(f"{option}: no usable record has the id '{missing[0]}'{more}.{close}")
-    return usable[found.astype(np.int64)]
+    return np.asarray(usable[found.astype(np.int64)], np.int64)
 
 
-def choose(
-    corpus: Corpus, ids: Ids, inputs: Inputs, method: Selector, job: Job, where: Where | None
-) -> Choice:
+def choose(corpus: Corpus, ids: Ids, inputs: Inputs, method: Selector, job: Job, where: Where | None) -> Choice:
     """Choose from a scanned corpus.
 
     Parameters
@@ -92,10 +90,15 @@ def choose(
     corpus : Corpus
         Scanned, with the columns of `inputs` computed.
     ids : Ids
+        Of its records.
     inputs : Inputs
+        The signals and fields the run reads.
     method : Selector
+        Ranks the eligible records.
     job : Job
+        Budget, quotas, pins, seed.
     where : Where, optional
+        The condition that records must meet.
 
     Raises
     ------
@@ -130,7 +133,13 @@ def choose(
     chosen = method.select(pool, constraints, job.seed)
     notes = _notes(job, len(taken), len(drop), chosen)
     decided = _decided(corpus, chosen, taken, eligible, keep, drop, groups, signals)
-    counts = {"records": n, "rejected": n - usable, "filtered": filtered, "eligible": len(taken) - len(drop), "chosen": len(chosen)}
+    counts = {
+        "records": n,
+        "rejected": n - usable,
+        "filtered": filtered,
+        "eligible": len(taken) - len(drop),
+        "chosen": len(chosen),
+    }
     if "tokens" in signals:
         counts["tokens_eligible"] = int(signals["tokens"][taken].sum())
         counts["tokens_chosen"] = int(signals["tokens"][taken[chosen.rows]].sum())
@@ -186,9 +195,13 @@ def _constraints(
 
 def _notes(job: Job, eligible: int, dropped: int, chosen: Chosen) -> list[str]:
     if job.rows is not None and job.rows > eligible - dropped:
-        return [f"the budget of {job.rows:,} records is above the {eligible - dropped:,} eligible ones: all were taken."]
+        return [
+            f"the budget of {job.rows:,} records is above the {eligible - dropped:,} eligible ones: all were taken."
+        ]
     if job.tokens is not None and len(chosen) == eligible - dropped:
-        return [f"the budget of {job.tokens:,} tokens has room for all {len(chosen):,} eligible records: all were taken."]
+        return [
+            f"the budget of {job.tokens:,} tokens has room for all {len(chosen):,} eligible records: all were taken."
+        ]
     return []
 
 
@@ -242,9 +255,9 @@ def _joint_groups(
     distinct, inverse = np.unique(code, return_inverse=True)
     names = []
     for value in distinct.tolist():
-        parts = []
-        for field, group in reversed(groups.items()):
-            value, place = divmod(value, max(len(group.names), 1))
+        parts, rest = [], value
+        for field, group in reversed(list(groups.items())):
+            rest, place = divmod(rest, max(len(group.names), 1))
             parts.append(f"{field}={group.names[place]}")
         names.append(", ".join(reversed(parts)))
     return np.where(eligible, inverse.reshape(-1), -1).astype(np.int32), tuple(names)

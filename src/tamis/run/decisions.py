@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from tamis.corpus.buffers import as_arrow, as_strings
 from tamis.corpus.identity import Ids
 from tamis.corpus.rows import RowTable, explain
 from tamis.corpus.store import aside_of
@@ -68,30 +68,30 @@ def decision_batches(rows: RowTable, ids: Ids, files: list[str], decided: Decide
         columns = {
             "id": ids.strings(take).cast(pa.string()),
             "file": _words(rows.source[take], tuple(files)),
-            "line": pa.array(rows.line[take]),
-            "kept": pa.array(decided.kept[take]),
+            "line": as_arrow(rows.line[take]),
+            "kept": as_arrow(decided.kept[take]),
             "stage": _words(decided.stage[take], decided.stages),
             "reason": _words(decided.reason[take], decided.reasons),
-            "score": pa.array(score, mask=np.isnan(score)),
-            "rank": pa.array(rank, mask=rank < 0),
+            "score": as_arrow(score, np.isnan(score)),
+            "rank": as_arrow(rank, rank < 0),
             "group": _words(group, decided.groups),
             "neighbour": pa.nulls(len(take), pa.string()),
             "similarity": pa.nulls(len(take), pa.float64()),
-            "weight": pa.array(decided.weight[take]),
+            "weight": as_arrow(decided.weight[take]),
         }
         for name, values in decided.signals.items():
             part = values[take]
-            columns[name] = pa.array(part, mask=np.isnan(part)) if part.dtype.kind == "f" else pa.array(part)
+            columns[name] = as_arrow(part, np.isnan(part) if part.dtype.kind == "f" else None)
         yield pa.record_batch(list(columns.values()), names=list(columns))
 
 
 def _words(codes: NDArray[Any], words: tuple[str, ...]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(
-        pa.array(codes.astype(np.int32), mask=codes < 0), pa.array(list(words) or [""], pa.string())
+        as_arrow(codes.astype(np.int32), codes < 0), as_strings(words or ("",))
     )
 
 
-def write_decisions(path: Path, batches: Iterator[pa.RecordBatch], schema_of_empty: pa.Schema | None = None) -> None:
+def write_decisions(path: Path, batches: Iterator[pa.RecordBatch]) -> None:
     """Write the decision table aside and rename it.
 
     Raises
@@ -133,9 +133,3 @@ def reject_reasons(rows: RowTable) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     for row in np.flatnonzero(rows.status).tolist():
         codes[row] = words.setdefault(explain(rows, row), len(words))
     return codes, tuple(words)
-
-
-def find_decision(path: Path, wanted: str) -> pa.Table:
-    """Return the decision rows of one id (a table of no or one row), reading only what it must."""
-    table = pq.read_table(path, filters=pc.field("id") == wanted)
-    return table

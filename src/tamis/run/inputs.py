@@ -68,7 +68,9 @@ class Inputs:
             return field_numbers(corpus, plain)
         except OptionError as error:
             hint = nearest(plain, [*SIGNALS, *self.available])
-            raise OptionError(f"'{name}' is no signal, and as a field: {error}{hint} Signals: {', '.join(SIGNALS)}.") from error
+            raise OptionError(
+                f"'{name}' is no signal, and as a field: {error}{hint} Signals: {', '.join(SIGNALS)}."
+            ) from error
 
     def groups(self, corpus: Corpus, name: str) -> Groups:
         """Return a field of every record as groups, in input order."""
@@ -88,4 +90,3 @@ class Inputs:
             else:
                 columns[name] = typed_field(corpus.field_batch(fragment, name.removeprefix("field:")), kind)
         return columns
-

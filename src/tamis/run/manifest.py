@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tamis.corpus.corpus import Corpus
 from tamis.corpus.identity import file_hash
@@ -33,13 +35,18 @@ def inputs_of(corpus: Corpus) -> list[dict[str, Any]]:
             "name": opened.source.name,
             "format": opened.source.detected.format,
             "compression": opened.source.detected.compression,
-            "content": opened.content,
+            "content": opened.content if not opened.source.chunks else _objects_hash(rows.key[rows.source == number]),
             "shape": opened.shape.name if opened.shape is not None else None,
             "records": int(counts[number]),
             "rejected": int(bad[number]),
         }
         for number, opened in enumerate(corpus.opened)
     ]
+
+
+def _objects_hash(keys: NDArray[np.uint64]) -> str:
+    """Return a hash of records in memory, which have no file: of their keys, in order."""
+    return hashlib.blake2b(np.ascontiguousarray(keys).tobytes(), digest_size=16).hexdigest()
 
 
 def outputs_of(paths: list[Path], engine: Local) -> list[dict[str, Any]]:

@@ -91,10 +91,14 @@ class Outputs:
         unfinished = self.journal.exists()
         if not force and not unfinished:
             if self.manifest.exists():
-                raise OutputError(f"{self.manifest} tells of a finished run. Choose another -o, or replace it with --force.")
+                raise OutputError(
+                    f"{self.manifest} tells of a finished run. Choose another -o, or replace it with --force."
+                )
             for path in (*self.records, self.decisions, self.rejected):
                 if path.exists():
-                    raise OutputError(f"{path} exists and is not of an unfinished run. Choose another -o, or replace it with --force.")
+                    raise OutputError(
+                        f"{path} exists and is not of an unfinished run. Choose another -o, or replace it with --force."
+                    )
         if not unfinished:
             write_text(self.journal, json.dumps({"outputs": [path.name for path in self.records]}) + "\n")
         return not unfinished

@@ -55,7 +55,9 @@ def plan_select(job: Job, runtime: Runtime, output: Path | None, progress: Progr
         pools = [signal for signal in signals if isinstance(signal, PoolSignal)]
         for opened in corpus.opened[:1]:  # once to compile, so that the clock does not see it
             _probe(opened, corpus.settings.id_field, inputs.fields, kernels)
-        probes = [(opened, _probe(opened, corpus.settings.id_field, inputs.fields, kernels)) for opened in corpus.opened]
+        probes = [
+            (opened, _probe(opened, corpus.settings.id_field, inputs.fields, kernels)) for opened in corpus.opened
+        ]
         threads = session.engine.threads
         fragment = session.fragment_bytes or FRAGMENT_BYTES
         totals = [_extrapolate(opened, probe) for opened, probe in probes]
@@ -64,7 +66,7 @@ def plan_select(job: Job, runtime: Runtime, output: Path | None, progress: Progr
         seconds = sum(total[2] for total in totals) / threads
         column_bytes = sum(total[3] for total in totals)
         memory = PROCESS_BYTES + threads * fragment * FRAGMENT_FACTOR + records * RECORD_BYTES
-        share = _share(job, records, inputs)
+        share = _share(job, records)
         ceiling = runtime.ceiling()
         steps = [f"read {len(corpus.opened):,} files, about {records:,} records, {threads} threads"]
         steps += [f"compute {signal.name}" for signal in [*kernels, *pools]]
@@ -117,7 +119,7 @@ def _extrapolate(opened: Opened, probe: Probe) -> tuple[int, int, float, int]:
     )
 
 
-def _share(job: Job, records: int, inputs: Any) -> float:
+def _share(job: Job, records: int) -> float:
     """Return the share of the pool that the budget is likely to take."""
     if job.rows is not None:
         return min(1.0, job.rows / max(records, 1))

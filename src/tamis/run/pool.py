@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 
 from tamis.corpus.chunk import Chunk, Reading
 from tamis.corpus.corpus import Corpus, Fragment, Rejected, Settings
 from tamis.corpus.identity import Ids
+from tamis.corpus.objects import to_dicts
 from tamis.corpus.recognise import text_option
 from tamis.run.options import Runtime
 from tamis.run.session import Session
@@ -36,7 +36,9 @@ class OpenPool:
 
     def __repr__(self) -> str:
         shapes = sorted({opened.shape.name for opened in self.corpus.opened if opened.shape is not None})
-        return f"<pool of {len(self):,} records in {len(self.corpus.opened):,} files, {', '.join(shapes) or 'no shape'}>"
+        return (
+            f"<pool of {len(self):,} records in {len(self.corpus.opened):,} files, {', '.join(shapes) or 'no shape'}>"
+        )
 
     @property
     def ids(self) -> pa.LargeStringArray:
@@ -63,8 +65,7 @@ class OpenPool:
             return chunk.jsonl(np.flatnonzero(bad == 0))
 
         for lines in self._each(take):
-            for line in lines:
-                yield orjson.loads(line)
+            yield from to_dicts(lines)
 
     def _text(self, fragment: Fragment, chunk: Chunk) -> pa.LargeStringArray:
         shape = self.corpus.opened[fragment.source].shape or text_option("text")

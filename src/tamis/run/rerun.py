@@ -29,6 +29,8 @@ def rerun(path: Path, runtime: Runtime, progress: Progress | None = None) -> dic
         `NAME.manifest.json`.
     runtime : Runtime
         Threads and memory may differ from the first run: the result must not.
+    progress : Progress, optional
+        Takes notes and times.
 
     Returns
     -------
@@ -49,9 +51,7 @@ def rerun(path: Path, runtime: Runtime, progress: Progress | None = None) -> dic
         target = Path(scratch) / output["name"]
         with run_select(job, runtime, output=target, progress=progress) as selection:
             _same_inputs(path, told["inputs"], inputs_of(selection.corpus))
-            selection.write(
-                target, annotate=output["annotate"], ids_only=output["ids_only"], shards=output["shards"]
-            )
+            selection.write(target, annotate=output["annotate"], ids_only=output["ids_only"], shards=output["shards"])
         found = load_manifest(Outputs(target, output["shards"]).manifest)
     before = {part["name"]: part["content"] for part in told["outputs"]}
     after = {part["name"]: part["content"] for part in found["outputs"]}
@@ -64,7 +64,9 @@ def rerun(path: Path, runtime: Runtime, progress: Progress | None = None) -> dic
 def job_from(told: dict[str, Any]) -> Job:
     """Return the job that a manifest holds."""
     known = {field.name for field in fields(Job)}
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items() if name in known}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in told.items() if name in known
+    }
     return Job(**values)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from tamis.corpus.corpus import Corpus, Settings
 from tamis.corpus.identity import Ids
+from tamis.corpus.sources import redact
 from tamis.errors import InputError, OptionError
 from tamis.run.choose import choose
 from tamis.run.inputs import Inputs
@@ -21,8 +21,8 @@ from tamis.run.where import parse_where
 from tamis.select import get as get_method
 from tamis.select.base import Selector
 from tamis.select.dsir import Dsir
-from tamis.select.random import Random
 from tamis.select.quotas import Quota
+from tamis.select.random import Random
 from tamis.signals.base import Signal
 from tamis.signals.bytes import Bytes
 from tamis.signals.compute import compute
@@ -63,14 +63,12 @@ def run_select(
     """
     runtime = runtime or Runtime()
     progress = progress or Progress(runtime.quiet)
-    session = Session(runtime, output, f"tamis select {' '.join(job.pool)}")
+    session = Session(runtime, output, f"tamis select {' '.join(map(redact, job.pool))}")
     try:
         with progress.step("open"):
             corpus = session.corpus(job.pool if objects is None else objects, settings_of(job), job.format)
             targets = read_targets(session, job, target_objects)
-        if session.passed_over:
-            few = ", ".join(session.passed_over[:3])
-            progress.note(f"{len(session.passed_over):,} files in folders have no known suffix and were not read: {few} ...")
+        session.tell_passed_over(progress)
         method, inputs = prepare(job, targets, progress)
         size = sum(_size(opened.source.path) for opened in corpus.opened)
         with progress.step("read", size) as done:
@@ -164,9 +162,7 @@ def available_signals(job: Job, targets: list[Corpus], progress: Progress) -> di
     return _aim(job, Random(), targets, progress)[1]
 
 
-def _aim(
-    job: Job, method: Selector, targets: list[Corpus], progress: Progress
-) -> tuple[Selector, dict[str, Signal]]:
+def _aim(job: Job, method: Selector, targets: list[Corpus], progress: Progress) -> tuple[Selector, dict[str, Signal]]:
     """Return the method and the signals a run can compute, by name; those of a target once it is read."""
     weigher = method if isinstance(method, Dsir) else Dsir()
     features = weigher.features()

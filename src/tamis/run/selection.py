@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from tamis import __version__
 from tamis.corpus import objects
 from tamis.corpus.chunk import Chunk
+from tamis.corpus.convert import conform
 from tamis.corpus.corpus import Corpus, Fragment
 from tamis.corpus.identity import Ids
 from tamis.run import manifest
@@ -23,7 +23,7 @@ from tamis.run.inputs import Inputs
 from tamis.run.options import Job
 from tamis.run.outputs import Outputs
 from tamis.run.progress import Progress
-from tamis.run.write import write_ids, write_records, write_rejected
+from tamis.run.write import tables_of, write_ids, write_records, write_rejected
 from tamis.select.base import Selector
 
 if TYPE_CHECKING:
@@ -110,7 +110,9 @@ class Selection:
     def decisions(self) -> pa.Table:
         """Return the decision on every record of the pool, by id."""
         files = [opened.source.name for opened in self.corpus.opened]
-        return pa.Table.from_batches(list(decision_batches(self.corpus.rows, self.identities, files, self.choice.decided)))
+        return pa.Table.from_batches(
+            list(decision_batches(self.corpus.rows, self.identities, files, self.choice.decided))
+        )
 
     # -- records ---------------------------------------------------------------------------------
 
@@ -143,7 +145,7 @@ class Selection:
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the chosen records as dicts."""
-        return [orjson.loads(line) for _, lines in self.lines() for line in lines]
+        return [record for _, lines in self.lines() for record in objects.to_dicts(lines)]
 
     def to_arrow(self) -> pa.Table:
         """Return the chosen records as an Arrow table."""
@@ -163,18 +165,23 @@ class Selection:
 
     def _tables_or_lines(self) -> pa.Table | list[bytes]:
         if self.tabular:
-            tables = [table for _, table in self.chunks(lambda chunk, rows: chunk.table(rows))]
-            return pa.concat_tables(tables, promote_options="permissive")
+            schema, parts = tables_of(self)
+            return pa.concat_tables([schema.empty_table(), *(conform(table, schema) for _, table in parts)])
         return [line for _, lines in self.lines() for line in lines]
 
     @property
     def tabular(self) -> bool:
         """Whether all records came from tables (Parquet, Arrow, CSV, data sets)."""
-        return all(opened.source.detected.format not in ("jsonl", "json", "text") and not _is_lines(opened.source) for opened in self.corpus.opened)
+        return all(
+            opened.source.detected.format not in ("jsonl", "json", "text") and not _is_lines(opened.source)
+            for opened in self.corpus.opened
+        )
 
     # -- writing ---------------------------------------------------------------------------------
 
-    def write(self, path: str | Path, *, annotate: bool = False, ids_only: bool = False, shards: int = 1, force: bool = False) -> Path:
+    def write(
+        self, path: str | Path, *, annotate: bool = False, ids_only: bool = False, shards: int = 1, force: bool = False
+    ) -> Path:
         """Write the selection and what goes with it; return the path of the manifest.
 
         Parameters

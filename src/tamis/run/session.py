@@ -15,6 +15,7 @@ from tamis.corpus.store import Store
 from tamis.engine import Local
 from tamis.errors import BudgetError
 from tamis.run.options import Runtime
+from tamis.run.progress import Progress
 
 __all__ = ["Session"]
 
@@ -68,6 +69,14 @@ class Session:
             sources, passed = expand(paths, self.store, format=format)
             self.passed_over += passed
         return Corpus(sources, self.store, settings, self.engine, self.fragment_bytes)
+
+    def tell_passed_over(self, progress: Progress) -> None:
+        """Note which files of folders and globs were not read."""
+        if self.passed_over:
+            few = ", ".join(self.passed_over[:3]) + (" ..." if len(self.passed_over) > 3 else "")
+            progress.note(
+                f"{len(self.passed_over):,} files were not read (no known suffix, or tamis wrote them): {few}"
+            )
 
     def check_memory(self, records: int) -> None:
         """Refuse to start choosing among more records than the ceiling has room for.

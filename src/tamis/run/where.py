@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -31,9 +30,17 @@ _CLOSED = {
 
 #: Functions whose value is not decided by the row.
 _CHANGING = frozenset(
-    "random setseed uuid gen_random_uuid uuidv4 uuidv7 now today current_date current_time current_timestamp "
-    "get_current_time get_current_timestamp transaction_timestamp nextval currval getenv".split()
+    {"random", "setseed", "uuid", "gen_random_uuid", "uuidv4", "uuidv7"}
+    | {"now", "today", "current_date", "current_time", "current_timestamp", "transaction_timestamp"}
+    | {"get_current_time", "get_current_timestamp", "nextval", "currval", "getenv"}
 )
+
+
+def _duckdb() -> Any:
+    """Import DuckDB where a condition is given: other runs need not wait for it."""
+    import duckdb
+
+    return duckdb
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +59,22 @@ def parse_where(text: str) -> Where:
     OptionError
         If it is not one SQL expression over columns.
     """
-    with duckdb.connect(":memory:", config=_CLOSED) as connection:
+    with _duckdb().connect(":memory:", config=_CLOSED) as connection:
         found = connection.execute("select json_serialize_sql(?)", [f"select ({text}\n)"]).fetchone()
-    tree = json.loads(found[0]) if found else {"error": True}
+    tree: dict[str, Any] = json.loads(found[0]) if found else {"error": True}
     if tree.get("error"):
-        raise OptionError(f"--where expects an SQL condition such as \"lang = 'de' and tokens < 2000\", got {text!r}: {tree.get('error_message')}.")
+        raise OptionError(
+            "--where expects an SQL condition such as \"lang = 'de' and tokens < 2000\", "
+            f"got {text!r}: {tree.get('error_message')}."
+        )
     statements = tree["statements"]
     node = statements[0]["node"] if len(statements) == 1 else {}
     names: list[str] = []
-    if node.get("type") != "SELECT_NODE" or len(node.get("select_list", ())) != 1 or not _walk(node["select_list"], names):
+    if (
+        node.get("type") != "SELECT_NODE"
+        or len(node.get("select_list", ())) != 1
+        or not _walk(node["select_list"], names)
+    ):
         raise OptionError(f"--where expects one SQL condition over columns, without subqueries, got {text!r}.")
     if not names:
         raise OptionError(f"--where expects a condition on at least one field or signal, got {text!r}.")
@@ -80,7 +94,10 @@ def _walk(tree: Any, names: list[str]) -> bool:
     if tree.get("class") == "COLUMN_REF":
         parts = tree["column_names"]
         if len(parts) != 1:
-            raise OptionError(f"--where reads top-level fields and signals only, got '{'.'.join(parts)}'. Quote a name with a dot: \"{'.'.join(parts)}\".")
+            raise OptionError(
+                f"--where reads top-level fields and signals only, got '{'.'.join(parts)}'. "
+                f"Quote a name with a dot: \"{'.'.join(parts)}\"."
+            )
         names.append(parts[0])
     return all(_walk(part, names) for part in tree.values())
 
@@ -96,16 +113,26 @@ def evaluate(where: Where, columns: Mapping[str, pa.Array]) -> NDArray[np.bool_]
     table = pa.table(dict(columns))
     if not table.num_rows:
         return np.empty(0, bool)
+    duckdb = _duckdb()
     with duckdb.connect(":memory:", config=_CLOSED) as connection:
         connection.register("pool", table)
-        types = ", ".join(f"{name} {column.type}" for name, column in zip(table.column_names, table.columns, strict=True))
+        types = ", ".join(
+            f"{name} {column.type}" for name, column in zip(table.column_names, table.columns, strict=True)
+        )
         try:
             kind = connection.execute(f"select typeof(({where.text}\n)) from pool limit 1").fetchone()
             if kind is None or kind[0] not in ("BOOLEAN", '"NULL"'):
-                raise OptionError(f"--where expects a condition that is true or false, got {where.text!r} of type {kind[0] if kind else '?'}. Columns: {types}.")
-            held = connection.execute(f"select coalesce(({where.text}\n), false) as held from pool").fetchnumpy()["held"]
+                raise OptionError(
+                    f"--where expects a condition that is true or false, got {where.text!r} "
+                    f"of type {kind[0] if kind else '?'}. Columns: {types}."
+                )
+            held = connection.execute(f"select coalesce(({where.text}\n), false) as held from pool").fetchnumpy()[
+                "held"
+            ]
         except duckdb.Error as error:
-            raise OptionError(f"--where {where.text!r} does not fit the columns ({types}): {str(error).splitlines()[0]}.") from error
+            raise OptionError(
+                f"--where {where.text!r} does not fit the columns ({types}): {str(error).splitlines()[0]}."
+            ) from error
     if len(held) != table.num_rows:
         raise OptionError(f"--where expects a condition on one record at a time, got the aggregate {where.text!r}.")
     return np.asarray(held, bool)

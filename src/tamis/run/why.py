@@ -80,9 +80,15 @@ def _sentences(row: dict[str, Any], counts: dict[str, int], method: dict[str, An
     if row["stage"] == "pin":
         return [*story, f"It was decided by hand: {row['reason']}."]
     if row["score"] is not None:
-        story.append(f"The method {method['name']} gave it the score {row['score']:.6g} among {counts['eligible']:,} eligible records.")
+        story.append(
+            f"The method {method['name']} gave it the score {row['score']:.6g} "
+            f"among {counts['eligible']:,} eligible records."
+        )
     if row["kept"]:
-        story.append(f"It was chosen, number {row['rank'] + 1:,} of {counts['chosen']:,}: {row['reason']}. Its weight is {row['weight']:g}.")
+        story.append(
+            f"It was chosen, number {row['rank'] + 1:,} of {counts['chosen']:,}: {row['reason']}. "
+            f"Its weight is {row['weight']:g}."
+        )
     else:
         story.append(f"It was not chosen: {row['reason']}.")
     return story

@@ -12,6 +12,7 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tamis.corpus.buffers import as_arrow
 from tamis.corpus.chunk import Chunk
 from tamis.corpus.convert import SchemaBuilder, annotate_lines, annotate_table, common_schema
 from tamis.corpus.corpus import Corpus
@@ -22,7 +23,7 @@ from tamis.run.outputs import Outputs
 if TYPE_CHECKING:
     from tamis.run.selection import Selection
 
-__all__ = ["signal_lines", "signal_table", "write_ids", "write_records", "write_rejected", "write_stream"]
+__all__ = ["signal_lines", "signal_table", "tables_of", "write_ids", "write_records", "write_rejected", "write_stream"]
 
 #: Chosen records (as positions among them), and the records themselves: JSON lines or a table.
 Part = tuple[slice, Any]
@@ -33,7 +34,7 @@ def write_records(selection: Selection, outputs: Outputs, annotate: bool, done: 
     extras = _extras(selection) if annotate else None
     schema = None
     if parse_suffix(outputs.path).format == "parquet" and selection.tabular:
-        schema, parts = _tables(selection, extras)
+        schema, parts = tables_of(selection, extras)
     else:
         parts = _lines(selection, extras)
         if parse_suffix(outputs.path).format == "parquet":
@@ -56,14 +57,17 @@ def _lines(selection: Selection, extras: pa.Table | None) -> Iterator[Part]:
         yield part, lines
 
 
-def _tables(selection: Selection, extras: pa.Table | None) -> tuple[pa.Schema, Iterator[Part]]:
-    """Return one schema for the tables of all files, and the chosen records as tables."""
-    first: dict[int, int] = {}
-    for row in selection.rows[np.unique(selection.corpus.rows.source[selection.rows], return_index=True)[1]].tolist():
-        first[int(selection.corpus.rows.source[row])] = row
-    begins = set(first.values())
-    tasks = selection.corpus.fragment_tasks(
-        lambda f: any(f.first_row <= row < f.first_row + f.rows for row in begins)
+def tables_of(selection: Selection, extras: pa.Table | None = None) -> tuple[pa.Schema, Iterator[Part]]:
+    """Return one schema for the tables of all files, and the chosen records as tables.
+
+    The schema is that of the files records were chosen from; of the first file where none was.
+    """
+    corpus = selection.corpus
+    begins = selection.rows[np.unique(corpus.rows.source[selection.rows], return_index=True)[1]]
+    if not len(begins):
+        begins = np.zeros(1, np.int64)
+    tasks = corpus.fragment_tasks(
+        lambda f: bool(((begins >= f.first_row) & (begins < f.first_row + f.rows)).any())
     )
     none = np.empty(0, np.int64)
     schema = common_schema([load().table(none).schema for _, load in tasks])
@@ -95,7 +99,7 @@ def _extras(selection: Selection) -> pa.Table:
 
 def _finite(values: NDArray[Any]) -> pa.Array:
     """Return numbers with null where JSON has no number."""
-    return pa.array(values, mask=~np.isfinite(values)) if values.dtype.kind == "f" else pa.array(values)
+    return as_arrow(values, ~np.isfinite(values) if values.dtype.kind == "f" else None)
 
 
 def _json_rows(table: pa.Table) -> list[bytes]:
@@ -130,9 +134,7 @@ def signal_lines(
     return annotate_lines(chunk.jsonl(rows), _json_rows(signal_table(ids, columns, places)))
 
 
-def write_stream(
-    outputs: Outputs, parts: Callable[[], Iterable[Any]], total: int, done: Callable[[int], None]
-) -> None:
+def write_stream(outputs: Outputs, parts: Callable[[], Iterable[Any]], total: int, done: Callable[[int], None]) -> None:
     """Write tables or JSON lines as they come; JSON lines for Parquet are gone through twice."""
     schema = None
     if parse_suffix(outputs.path).format == "parquet":

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis.errors import BudgetError, InputError, OptionError, TamisError, nearest
+from tamis.kernels.order import canonical_order
 from tamis.select.parameters import REQUIRED, Parameter, resolve
 
 if TYPE_CHECKING:
@@ -56,18 +57,18 @@ class Groups:
         if isinstance(values, Groups):
             return values
         array = np.asarray(values)
-        if array.dtype == object:
-            array = np.array([NULL_GROUP if _is_null(v) else _text(v) for v in array.tolist()], dtype=str)
-        elif array.dtype.kind == "f":
-            nulls = np.isnan(array)
-            array = np.where(nulls, 0.0, array)
-            array = np.where(nulls, NULL_GROUP, [_text(v) for v in array.tolist()])
-        distinct, codes = np.unique(array, return_inverse=True)
-        names = [_text(v) for v in distinct.tolist()]
-        by_name = np.argsort(np.array(names, dtype=str), kind="stable") if names else np.empty(0, np.int64)
+        if array.dtype == object or not len(array):
+            seen: dict[str, int] = {}
+            texts = (NULL_GROUP if _is_null(v) else _text(v) for v in array.tolist())
+            codes = np.fromiter((seen.setdefault(t, len(seen)) for t in texts), np.int64, len(array))
+            names = list(seen)
+        else:
+            distinct, codes = np.unique(array, return_inverse=True)
+            names = [NULL_GROUP if _is_null(v) else _text(v) for v in distinct.tolist()]
+        by_name = sorted(range(len(names)), key=names.__getitem__)
         place = np.empty(len(names), np.int32)
         place[by_name] = np.arange(len(names), dtype=np.int32)
-        return Groups(place[codes.reshape(-1)].astype(np.int32), tuple(names[i] for i in by_name))
+        return Groups(place[codes.reshape(-1)], tuple(names[i] for i in by_name))
 
 
 def _is_null(value: Any) -> bool:
@@ -93,6 +94,7 @@ class Pool:
     ------
     InputError
         Keys of another shape or not ascending, a column of another length.
+
     """
 
     keys: NDArray[np.uint64]
@@ -105,14 +107,10 @@ class Pool:
         falls = (high[1:] < high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] < low[:-1]))
         if falls.any():
             at = int(falls.argmax()) + 1
-            raise InputError(
-                f"pool keys: expected ascending keys, got a smaller one at record {at}; use Pool.build."
-            )
+            raise InputError(f"pool keys: expected ascending keys, got a smaller one at record {at}; use Pool.build.")
         for name, column in self.columns.items():
             if len(column) != len(self):
-                raise InputError(
-                    f"column '{name}': expected {len(self)} values, one a record, got {len(column)}."
-                )
+                raise InputError(f"column '{name}': expected {len(self)} values, one a record, got {len(column)}.")
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -123,13 +121,11 @@ class Pool:
     ) -> tuple[Pool, NDArray[np.int64]]:
         """Return the pool in canonical order, and `order`: pool record `i` is input row `order[i]`."""
         keys = np.asarray(keys, np.uint64).reshape(-1, 2)
-        order = np.lexsort((keys[:, 1], keys[:, 0])).astype(np.int64)
+        order = canonical_order(keys)
         sorted_columns: dict[str, NDArray[Any] | Groups] = {}
         for name, column in (columns or {}).items():
             if len(column) != len(keys):
-                raise InputError(
-                    f"column '{name}': expected {len(keys)} values, one a record, got {len(column)}."
-                )
+                raise InputError(f"column '{name}': expected {len(keys)} values, one a record, got {len(column)}.")
             if isinstance(column, Groups):
                 sorted_columns[name] = Groups(column.codes[order], column.names)
             else:
@@ -143,6 +139,7 @@ class Pool:
         ------
         OptionError
             `method` asks for a column that the pool lacks or that holds no numbers.
+
         """
         column = self._column(name, method)
         if isinstance(column, Groups) or np.asarray(column).dtype.kind not in "iufb":
@@ -179,6 +176,7 @@ class Ranking:
         For records not in `order`: which of `asides` says why.
     asides : tuple of str
         Why records were set aside, for instance "top: no score (NaN)".
+
     """
 
     order: NDArray[np.int64]
@@ -204,6 +202,7 @@ class Chosen:
     reason : int32 array of shape (n,)
         Into `reasons`: one for every record.
     reasons : tuple of str
+
     """
 
     rows: NDArray[np.int64]
@@ -260,6 +259,10 @@ class Selector(ABC):
         """Return the names of the signals and fields it reads from the pool's columns."""
         return ()
 
+    def group_needs(self) -> tuple[str, ...]:
+        """Return those of `needs` that it reads as groups (`Pool.groups`), not as numbers."""
+        return ()
+
     @abstractmethod
     def rank(self, pool: Pool, seed: int) -> Ranking:
         """Return the order of `pool`; `seed` decides what is random."""
@@ -271,15 +274,14 @@ class Selector(ABC):
         ------
         BudgetError
             The constraints cannot hold.
+
         """
-        ranking = self.rank(pool, seed)
-        filled = constraints.fill(ranking.order)
         n = len(pool)
-        if len(filled.reason) != n or len(ranking.score) != n:
-            raise TamisError(
-                f"method '{self.name}': expected {n} records in scores and constraints, "
-                f"got {len(ranking.score)} and {len(filled.reason)}."
-            )
+        constraints.validate(n)
+        ranking = self.rank(pool, seed)
+        if len(ranking.score) != n:
+            raise TamisError(f"method '{self.name}': expected {n} scores, got {len(ranking.score)}.")
+        filled = constraints.fill(ranking.order, n)
         reason, reasons = filled.explain(ranking)
         rank = np.full(n, -1, np.int32)
         rank[filled.rows] = np.arange(len(filled.rows), dtype=np.int32)

@@ -27,7 +27,6 @@ from tamis.errors import BudgetError, TamisError
 from tamis.select.base import Groups, Ranking, check_amount
 from tamis.select.feasibility import Task, check_floors, missed_floor, start
 from tamis.select.filler import CHOSEN, FULL, NO_ROOM, RESERVED, Limits, State, walk
-from tamis.select.joint import Joint
 from tamis.select.quotas import NO_CAP, Bounds, Quota, bounds_of
 
 __all__ = ["Budget", "Constraints", "Filled", "Quota"]
@@ -53,6 +52,7 @@ class Budget:
     BudgetError
         Another kind; rows or tokens that are no whole number of at least 1; a fraction
         outside (0, 1].
+
     """
 
     kind: str
@@ -119,6 +119,7 @@ class Constraints:
         Of each field that a quota names (`Groups.of` makes them from values).
     keep, drop : bool arrays of shape (n,) or None
         Must be in, must be out.
+
     """
 
     budget: Budget
@@ -130,9 +131,13 @@ class Constraints:
 
     def unmatched(self) -> tuple[Quota, ...]:
         """Return the quotas on a value that no record has (a cap on it holds; it may be a slip)."""
-        return tuple(
-            q for q in self.quotas if q.value is not None and q.value not in self.groups[q.field].names
-        )
+        return tuple(q for q in self.quotas if q.value is not None and q.value not in self.groups[q.field].names)
+
+    def validate(self, n: int) -> None:
+        """Raise BudgetError when costs, groups or pins do not fit `n` records or are out of range."""
+        self._costs(n)
+        self._check_groups(n)
+        self._pins(n)
 
     def check(self, n: int) -> None:
         """Raise BudgetError, naming group and gap, when no choice out of `n` records can obey."""
@@ -148,6 +153,7 @@ class Constraints:
         BudgetError
             Costs, groups or pins that do not fit `n` or are out of range; constraints that
             cannot hold.
+
         """
         order = np.ascontiguousarray(order, np.int64)
         n = self._size(order) if n is None else n
@@ -227,9 +233,7 @@ class Constraints:
         for name, given in (("must-keep", self.keep), ("must-drop", self.drop)):
             pin = np.zeros(n, np.bool_) if given is None else np.asarray(given)
             if len(pin) != n or pin.dtype != np.bool_:
-                raise BudgetError(
-                    f"{name}: expected {n} truth values, one a record, got {len(pin)} of {pin.dtype}."
-                )
+                raise BudgetError(f"{name}: expected {n} truth values, one a record, got {len(pin)} of {pin.dtype}.")
             pins.append(pin)
         both = pins[0] & pins[1]
         if both.any():
@@ -267,6 +271,8 @@ def _fill(task: Task, state: State, status: NDArray[np.int32]) -> None:
     walk(task.rest, 0, len(task.rest), task.cost, task.group, limits, plain, status)
     last, done = plain, _finish(task, limits, plain, status)
     if not done and len(bounds.fields) > 1 and len(task.rest):
+        from tamis.select.joint import Joint  # only here: it imports a solver
+
         joint = Joint(task)
         joint.check(state)
         last = joint.fill(limits, state, status)
@@ -275,9 +281,7 @@ def _fill(task: Task, state: State, status: NDArray[np.int32]) -> None:
         check_floors(task, last, status)
         return
     if not done:
-        raise TamisError(
-            f"quotas: expected {task.limit} rows with every floor met, got {int(last.total[0])}."
-        )
+        raise TamisError(f"quotas: expected {task.limit} rows with every floor met, got {int(last.total[0])}.")
     left = task.rest[status[task.rest] == NO_ROOM]
     status[left] = BELOW
 

@@ -16,7 +16,7 @@ from tamis.errors import BudgetError
 from tamis.select.filler import CHOSEN, State, reserve
 from tamis.select.quotas import Bounds
 
-__all__ = ["Task", "check_floors", "check_kept", "start"]
+__all__ = ["Task", "check_floors", "missed_floor", "start"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class Task:
         return self.bounds.unit
 
 
-def check_kept(task: Task, used: NDArray[np.int64], used_rows: NDArray[np.int64]) -> None:
+def _check_kept(task: Task, used: NDArray[np.int64], used_rows: NDArray[np.int64]) -> None:
     """Raise BudgetError when the must-keep records alone break a cap."""
     bounds = task.bounds
     for bound, have in (("cap", used), ("row_cap", used_rows)):
@@ -49,8 +49,8 @@ def check_kept(task: Task, used: NDArray[np.int64], used_rows: NDArray[np.int64]
             g = int(over.argmax())
             unit = bounds.unit if bound == "cap" else "rows"
             raise BudgetError(
-                f"{bounds.label(g, bound)} cannot hold: the must-keep records of the group are {have[g]} {unit}, "
-                f"{over[g]} too many. Raise the cap or keep fewer."
+                f"{bounds.label(g, bound)} cannot hold: the must-keep records of the group are {have[g]} "
+                f"{unit}, {over[g]} too many. Raise the cap or keep fewer."
             )
 
 
@@ -61,13 +61,14 @@ def start(task: Task) -> State:
     ------
     BudgetError
         A quota that cannot hold, or quotas of one field that cannot hold together.
+
     """
     bounds, total = task.bounds, len(task.bounds.names)
     used, used_rows = np.zeros(total, np.int64), np.zeros(total, np.int64)
     for codes in task.group:
         np.add.at(used, codes[task.kept], task.cost[task.kept])
         np.add.at(used_rows, codes[task.kept], 1)
-    check_kept(task, used, used_rows)
+    _check_kept(task, used, used_rows)
     left = task.limit - int(task.cost[task.kept].sum())
     waiting = np.zeros(len(task.cost), np.bool_)
     waiting[task.rest] = True
@@ -86,8 +87,8 @@ def start(task: Task) -> State:
     if total and over.max() > 0:
         g = int(over.argmax())
         raise BudgetError(
-            f"{bounds.label(g, 'row_floor')} cannot hold with {bounds.label(g, 'cap')}: the cheapest such rows "
-            f"are {over[g]} tokens too many."
+            f"{bounds.label(g, 'row_floor')} cannot hold with {bounds.label(g, 'cap')}: the cheapest such "
+            f"rows are {over[g]} tokens too many."
         )
     for f, span in enumerate(spans):
         room = np.minimum(have, bounds.cap - used)
@@ -126,9 +127,7 @@ def _check_groups(bounds: Bounds, have: NDArray[np.int64], have_rows: NDArray[np
             )
 
 
-def _check_field(
-    task: Task, f: int, left: int, span: slice, unmet: NDArray[np.int64], room: NDArray[np.int64]
-) -> None:
+def _check_field(task: Task, f: int, left: int, span: slice, unmet: NDArray[np.int64], room: NDArray[np.int64]) -> None:
     """Raise BudgetError when the floors of field `f` exceed the budget, or its caps leave it unfilled."""
     bounds, field = task.bounds, task.bounds.fields[f]
     need = int(unmet[span].sum())
@@ -136,8 +135,8 @@ def _check_field(
         g = bounds.start[f] + int(unmet[span].argmax())
         bound = "floor" if (g, "floor") in bounds.by else "row_floor"
         raise BudgetError(
-            f"the floors on '{field}' cannot hold together: they need {need} {task.unit}, {left} are left of the "
-            f"budget, {need - left} short; the largest is {bounds.label(g, bound)}."
+            f"the floors on '{field}' cannot hold together: they need {need} {task.unit}, {left} are left "
+            f"of the budget, {need - left} short; the largest is {bounds.label(g, bound)}."
         )
     reach = int(room[span].sum())
     if task.unit == "rows" and reach < left:
@@ -145,7 +144,8 @@ def _check_field(
         g = min(capped, key=lambda g: int(bounds.cap[g]))
         raise BudgetError(
             f"the caps on '{field}' leave room for {task.limit - left + reach} of {task.limit} rows, "
-            f"{left - reach} short; the tightest is {bounds.label(g, 'cap')}. Raise a cap or lower the budget."
+            f"{left - reach} short; the tightest is {bounds.label(g, 'cap')}. "
+            "Raise a cap or lower the budget."
         )
 
 
@@ -160,8 +160,8 @@ def check_floors(task: Task, state: State, status: NDArray[np.int32]) -> None:
         g, bound, gap = missed
         unit = "rows" if bound == "row_floor" else task.unit
         raise BudgetError(
-            f"{task.bounds.label(g, bound)} cannot hold with the budget and the other quotas: {gap} {unit} short, "
-            "more than one record. Lower the floor or raise the budget."
+            f"{task.bounds.label(g, bound)} cannot hold with the budget and the other quotas: {gap} {unit} "
+            "short, more than one record. Lower the floor or raise the budget."
         )
 
 

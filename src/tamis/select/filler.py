@@ -66,61 +66,6 @@ class State(NamedTuple):
 
 
 @njit(nogil=True, cache=True)
-def _dearest(f, g, state):  # type: ignore[no-untyped-def]
-    """Return the dearest record still held for group `g` of field `f`."""
-    while not state.mark[f, state.stack[state.top[g]]]:
-        state.top[g] -= 1
-    return state.stack[state.top[g]]
-
-
-@njit(nogil=True, cache=True, forceinline=True)
-def _held_after(i, f, g, cost, state):  # type: ignore[no-untyped-def]
-    """Return what group `g` would hold once record `i` is taken."""
-    if state.short[g] <= 0:
-        return state.held[g]
-    freed = i if state.mark[f, i] else _dearest(f, g, state)
-    return state.held[g] - cost[freed]
-
-
-@njit(nogil=True, cache=True, forceinline=True)
-def _verdict(i, cost, group, limits, state):  # type: ignore[no-untyped-def]
-    c = cost[i]
-    left = state.total[1] - state.total[0] - c
-    if left < 0:
-        return NO_ROOM
-    for f in range(group.shape[0]):
-        g = group[f, i]
-        held = _held_after(i, f, g, cost, state)
-        if state.used[g] + c + held > limits.cap[g] or state.used_rows[g] >= limits.row_cap[g]:
-            return FULL + g
-        unmet = max(0, limits.floor[g] - state.used[g])
-        need = state.need[f] - max(unmet, state.held[g]) + max(unmet - c, held)
-        if need > left:
-            return RESERVED
-    if limits.cell.size > 0 and c > limits.cell_limit[limits.cell[i]]:
-        return RESERVED
-    return CHOSEN
-
-
-@njit(nogil=True, cache=True, forceinline=True)
-def _take(i, cost, group, limits, state):  # type: ignore[no-untyped-def]
-    c = cost[i]
-    state.total[0] += c
-    for f in range(group.shape[0]):
-        g = group[f, i]
-        held = _held_after(i, f, g, cost, state)
-        unmet = max(0, limits.floor[g] - state.used[g])
-        state.need[f] += max(unmet - c, held) - max(unmet, state.held[g])
-        if state.short[g] > 0:
-            freed = i if state.mark[f, i] else _dearest(f, g, state)
-            state.mark[f, freed] = False
-            state.short[g] -= 1
-            state.held[g] = held
-        state.used[g] += c
-        state.used_rows[g] += 1
-
-
-@njit(nogil=True, cache=True)
 def walk(order, start, stop, cost, group, limits, state, status):  # type: ignore[no-untyped-def]
     """Walk `order[start:stop]`, taking what can be taken.
 
@@ -128,25 +73,69 @@ def walk(order, start, stop, cost, group, limits, state, status):  # type: ignor
     ----------
     order : int64 array
         Positions in the pool.
+    start, stop : int
+        The stretch of `order` to walk.
     cost : int64 array of shape (n,)
         In the budget's unit (1 for rows).
     group : int32 array of shape (F, n)
         The group of each record in each quota field.
     limits : Limits
+        What may not be broken.
     state : State
         Changed in place.
     status : int32 array of shape (n,)
         Changed in place: the verdict on every record walked.
     """
+    # Arrays taken out of the tuples once: inside the loop each access would count references.
+    cap, floor, row_cap, cell, cell_limit = limits
+    used, used_rows, need, total, short, held, top, mark, stack = state
+    fields = group.shape[0]
+    held_after = np.zeros(fields, np.int64)
+    need_after = np.zeros(fields, np.int64)
+    spent, limit, least = total[0], total[1], total[2]
     for p in range(start, stop):
         i = order[p]
-        if state.total[1] - state.total[0] < state.total[2]:
+        if limit - spent < least:
             status[i] = NO_ROOM
             continue
-        code = _verdict(i, cost, group, limits, state)
+        c = cost[i]
+        left = limit - spent - c
+        if left < 0:
+            status[i] = NO_ROOM
+            continue
+        code = CHOSEN
+        for f in range(fields):
+            g = group[f, i]
+            stays = held[g]
+            if short[g] > 0:
+                while not mark[f, stack[top[g]]]:
+                    top[g] -= 1
+                stays -= c if mark[f, i] else cost[stack[top[g]]]
+            if used[g] + c + stays > cap[g] or used_rows[g] >= row_cap[g]:
+                code = FULL + g
+                break
+            unmet = max(0, floor[g] - used[g])
+            held_after[f] = stays
+            need_after[f] = need[f] - max(unmet, held[g]) + max(unmet - c, stays)
+            if need_after[f] > left:
+                code = RESERVED
+                break
+        if code == CHOSEN and cell.size > 0 and c > cell_limit[cell[i]]:
+            code = RESERVED
         status[i] = code
-        if code == CHOSEN:
-            _take(i, cost, group, limits, state)
+        if code != CHOSEN:
+            continue
+        spent += c
+        for f in range(fields):
+            g = group[f, i]
+            if short[g] > 0:
+                mark[f, i if mark[f, i] else stack[top[g]]] = False
+                short[g] -= 1
+                held[g] = held_after[f]
+            need[f] = need_after[f]
+            used[g] += c
+            used_rows[g] += 1
+    total[0] = spent
 
 
 def reserve(

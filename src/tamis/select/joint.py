@@ -38,6 +38,7 @@ class Joint:
         The cell of each record of `task.rest` (0 for others).
     capacity : int64 array
         What each cell holds, in units.
+
     """
 
     def __init__(self, task: Task) -> None:
@@ -57,9 +58,7 @@ class Joint:
         lines = np.arange(groups.shape[1])
         incidence = sparse.csr_array((total, len(lines)))
         for codes in groups:
-            incidence = incidence + sparse.csr_array(
-                (np.ones(len(lines)), (codes, lines)), (total, len(lines))
-            )
+            incidence = incidence + sparse.csr_array((np.ones(len(lines)), (codes, lines)), (total, len(lines)))
         parts, sides = [], []
         for kind, scale in (("", np.ones(len(lines))), ("row_", self._per_row)):
             floor, cap = getattr(bounds, f"{kind}floor"), getattr(bounds, f"{kind}cap")
@@ -79,9 +78,7 @@ class Joint:
             low.append(max(0, int(floor - used)))
             high.append(np.inf if cap >= NO_CAP else int(cap - used))
         left = int(state.total[1] - state.total[0])
-        return np.array([*low, left if self.task.unit == "rows" else 0.0], float), np.array(
-            [*high, left], float
-        )
+        return np.array([*low, left if self.task.unit == "rows" else 0.0], float), np.array([*high, left], float)
 
     def _solve(
         self, state: State, taken: NDArray[np.int64], objective: NDArray[np.float64]

@@ -36,6 +36,7 @@ def length(
         `k` is no whole number of at least 1.
     InputError
         A length that is negative or NaN; an `order` other than longest or shortest.
+
     """
     k, lengths = check_amount(k), np.asarray(lengths)
     if order not in _ORDERS:
@@ -72,12 +73,8 @@ class Length(Selector):
     title = "Longest or shortest"
     source = "arXiv 2410.09335 (longest, in tokens); shortest and bounds are ours"
     cost = "O(n log n) time, 16 bytes a record"
-    use_when = (
-        "fine-tuning a small base model: a strong and free baseline; always report tokens as well as rows"
-    )
-    fails_when = (
-        "long means padded: lists, logs, boilerplate; at equal rows it also spends more tokens than others"
-    )
+    use_when = "fine-tuning a small base model: a strong and free baseline; always report tokens as well as rows"
+    fails_when = "long means padded: lists, logs, boilerplate; at equal rows it also spends more tokens than others"
     flags = Flags(needs_all=True)
     parameters = (
         Parameter("unit", str, "tokens", "what length counts", choices=("tokens", "bytes")),

@@ -41,6 +41,7 @@ class Parameter:
         The only values allowed, if any.
     low, high : float or None
         Bounds of a number, both inclusive.
+
     """
 
     name: str
@@ -55,9 +56,7 @@ class Parameter:
         """Return what a value must be, in words."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
-        bounds = [
-            f"{sign} {edge:g}" for sign, edge in ((">=", self.low), ("<=", self.high)) if edge is not None
-        ]
+        bounds = [f"{sign} {edge:g}" for sign, edge in ((">=", self.low), ("<=", self.high)) if edge is not None]
         return " ".join([_WORDS[self.type], " and ".join(bounds)]).strip()
 
     def read(self, value: Any, method: str) -> Any:
@@ -67,6 +66,7 @@ class Parameter:
         ------
         OptionError
             Of the wrong type, not a choice, outside the bounds, NaN or infinite.
+
         """
         if value is None and self.default is None:
             return None
@@ -76,9 +76,7 @@ class Parameter:
         except (TypeError, ValueError):
             fits = False
         if not fits:
-            raise OptionError(
-                f"method '{method}', option '{self.name}': expected {self.expected()}, got {value!r}."
-            )
+            raise OptionError(f"method '{method}', option '{self.name}': expected {self.expected()}, got {value!r}.")
         return found
 
     def _convert(self, value: Any) -> Any:
@@ -122,6 +120,7 @@ def resolve(method: str, table: Iterable[Parameter], options: Mapping[str, Any])
     OptionError
         An option the method does not have (with the nearest name), one that is missing, one
         whose value does not fit.
+
     """
     known = {p.name: p for p in table}
     for name in options:

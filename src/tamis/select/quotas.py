@@ -52,9 +52,7 @@ class Quota:
             span = "0 to 100 %" if self.percent else "0 rows or more"
             raise BudgetError(f"quota on '{self.field}': expected {span}, got {float(self.amount):g}.")
         if not self.percent and self.amount.denominator != 1:
-            raise BudgetError(
-                f"quota on '{self.field}': expected whole rows or a %, got {float(self.amount):g}."
-            )
+            raise BudgetError(f"quota on '{self.field}': expected whole rows or a %, got {float(self.amount):g}.")
 
     @staticmethod
     def parse(text: str) -> Quota:
@@ -68,6 +66,7 @@ class Quota:
         ------
         BudgetError
             The text is none of this, the percentage is above 100, or rows are not whole.
+
         """
         whole = _QUOTA.fullmatch(text)
         if whole is None:
@@ -77,9 +76,7 @@ class Quota:
             raise BudgetError(f"quota '{text}': {_FORM}, got the amount '{whole['amount'].strip()}'.")
         if left is None or left["value"] == "":
             hint = "; an empty value is written FIELD=''" if left is not None else ""
-            raise BudgetError(
-                f"quota '{text}': {_FORM}, got '{whole['left'].strip()}' before {whole['op']}{hint}."
-            )
+            raise BudgetError(f"quota '{text}': {_FORM}, got '{whole['left'].strip()}' before {whole['op']}{hint}.")
         value = left["value"]
         number = Fraction(amount["number"].replace("_", ""))
         return Quota(
@@ -132,6 +129,7 @@ class Bounds:
         In rows under a token budget; else `NO_CAP` and 0.
     by : mapping of (group, bound name) to Quota
         Which quota set a bound.
+
     """
 
     fields: tuple[str, ...]
@@ -169,6 +167,7 @@ def bounds_of(quotas: Sequence[Quota], groups: Mapping[str, Groups], budget: int
     ------
     BudgetError
         A quota on a field that is not in `groups`.
+
     """
     fields = tuple(dict.fromkeys(q.field for q in quotas))
     names: list[tuple[str, str]] = []
@@ -188,7 +187,8 @@ def bounds_of(quotas: Sequence[Quota], groups: Mapping[str, Groups], budget: int
         "row_floor": np.zeros(total, np.int64),
     }
     by: dict[tuple[int, str], Quota] = {}
-    present = [(np.flatnonzero(np.bincount(groups[field].codes)) + start[f]).tolist() for f, field in enumerate(fields)]
+    counts = (np.bincount(groups[field].codes) for field in fields)
+    present = [(np.flatnonzero(count) + start[f]).tolist() for f, count in enumerate(counts)]
     place = {name: g for g, name in enumerate(names)}
     for quota in quotas:
         f = fields.index(quota.field)

@@ -28,11 +28,13 @@ def random(keys: NDArray[np.uint64], k: int, seed: int = 0) -> NDArray[np.int64]
     k : int
         Rows.
     seed : int
+        Another seed, another choice.
 
     Raises
     ------
     BudgetError
         `k` is no whole number of at least 1.
+
     """
     k = check_amount(k)
     return np.argsort(_places(keys, seed), kind="stable")[:k].astype(np.int64)
@@ -56,6 +58,4 @@ class Random(Selector):
     def rank(self, pool: Pool, seed: int) -> Ranking:
         """Order by counted uniforms, lowest first; ties by canonical order."""
         places = _places(pool.keys, seed)
-        return Ranking(
-            np.argsort(places, kind="stable").astype(np.int64), places, "random: lowest random numbers"
-        )
+        return Ranking(np.argsort(places, kind="stable").astype(np.int64), places, "random: lowest random numbers")

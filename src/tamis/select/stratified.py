@@ -42,6 +42,7 @@ def stratified(
     k : int
         Rows.
     seed : int
+        Decides the order inside strata and their roundings.
 
     Raises
     ------
@@ -49,6 +50,7 @@ def stratified(
         `k` is no whole number of at least 1.
     InputError
         `strata` and `keys` differ in length.
+
     """
     k, groups = check_amount(k), Groups.of(strata)
     if len(groups) != len(keys):
@@ -91,6 +93,10 @@ class Stratified(Selector):
     strata: str
 
     def needs(self) -> tuple[str, ...]:
+        """Return the field of the strata."""
+        return (self.strata,)
+
+    def group_needs(self) -> tuple[str, ...]:
         """Return the field of the strata."""
         return (self.strata,)
 

@@ -28,6 +28,7 @@ def top(scores: NDArray[Any], k: int, ascending: bool = False) -> NDArray[np.int
         `k` is no whole number of at least 1.
     InputError
         `scores` are not numbers in one dimension.
+
     """
     k, scores = check_amount(k), np.asarray(scores)
     if scores.ndim != 1 or scores.dtype.kind not in "iufb":
@@ -55,9 +56,7 @@ class Top(Selector):
     source = "ranking by a score"
     cost = "O(n log n) time, 16 bytes a record"
     use_when = "a signal says what you want: a quality score, a ratio, a count"
-    fails_when = (
-        "the best by the signal are alike: nothing keeps near copies or one source from filling the budget"
-    )
+    fails_when = "the best by the signal are alike: nothing keeps near copies or one source from filling the budget"
     flags = Flags(needs_all=True)
     parameters = (Parameter("by", str, REQUIRED, "the signal; SIGNAL:asc takes the lowest first"),)
 

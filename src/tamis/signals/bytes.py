@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
+from tamis.corpus.buffers import as_arrow
 from tamis.corpus.chunk import Text
 from tamis.signals.base import RecordSignal
 
@@ -22,4 +23,4 @@ class Bytes(RecordSignal):
 
     def column(self, text: Text) -> pa.Array:
         """Return an int64 for each of the `n` texts."""
-        return pa.array(np.diff(text.offsets))
+        return as_arrow(np.diff(text.offsets))

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tamis.corpus.buffers import as_arrow, as_numpy
 from tamis.corpus.chunk import Text
 from tamis.errors import OptionError
 from tamis.kernels.ngrams import MAX_BUCKETS, ngram_buckets
@@ -75,7 +76,7 @@ class Ngrams(RecordSignal):
             values, offsets = sha256_ngram_buckets(ready.data, ready.offsets, joined, self.n, self.buckets)
         else:
             values, offsets = ngram_buckets(text.data, text.offsets, self.n, self.buckets)
-        return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values))
+        return pa.LargeListArray.from_arrays(as_arrow(offsets), as_arrow(values))
 
 
 class NgramCount(PoolSignal):
@@ -104,14 +105,14 @@ class NgramCount(PoolSignal):
 
     def column(self, columns: Mapping[str, pa.Array], state: None) -> pa.Array:  # noqa: ARG002
         """Return the number of n-grams of each record, int64."""
-        return pa.array(np.diff(lists(columns["ngrams"])[1]))
+        return as_arrow(np.diff(lists(columns["ngrams"])[1]))
 
 
 def lists(column: pa.Array) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
     """Return an `ngrams` column as (values, offsets): record `i` is ``values[offsets[i]:offsets[i + 1]]``."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
-    return np.asarray(column.values), np.asarray(column.offsets)
+    return as_numpy(column.values), as_numpy(column.offsets)
 
 
 def _joined_where_needed(text: Text) -> tuple[Text, NDArray[np.bool_]]:

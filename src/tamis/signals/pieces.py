@@ -68,7 +68,7 @@ class Pieces:
         now = self._now
         buffers = Walk(
             np.empty((_BATCH, 3), np.int64),
-            np.empty(2 * _BATCH, np.int32),
+            np.empty(1 << (2 * _BATCH - 1).bit_length(), np.int32),
             np.empty((_BATCH, 4), np.int64),
             np.empty(min(len(text), 4 * _BATCH), np.int64),
         )
@@ -86,9 +86,7 @@ class Pieces:
             pending = np.concatenate([buffers.again[:n_again], pending[done:]])
         return totals
 
-    def _add_loose(
-        self, data: NDArray[np.uint8], loose: NDArray[np.int64], totals: NDArray[np.int64]
-    ) -> None:
+    def _add_loose(self, data: NDArray[np.uint8], loose: NDArray[np.int64], totals: NDArray[np.int64]) -> None:
         """Value pieces that are not remembered, and add them to the totals of their records."""
         values = self.learn(data, loose[:, 1:])
         np.add.at(totals, loose[:, 0], values)

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tamis.corpus.buffers import as_arrow
 from tamis.errors import InputError, OptionError
 from tamis.kernels.ngrams import count_buckets, score_buckets
 from tamis.signals.base import PoolSignal
@@ -117,7 +118,7 @@ class Ratio(PoolSignal):
     def column(self, columns: Mapping[str, pa.Array], state: NDArray[np.float64]) -> pa.Array:
         """Return the log weight of each record of a fragment, float64; 0 for a text without words."""
         chunk = None if self.chunk is None else chunk_ngrams(self.chunk, self.ngrams.n)
-        return pa.array(log_weights(columns["ngrams"], state, chunk))
+        return as_arrow(log_weights(columns["ngrams"], state, chunk))
 
 
 def log_ratio(target: NDArray[np.int64], pool: NDArray[np.int64]) -> NDArray[np.float64]:

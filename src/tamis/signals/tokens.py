@@ -37,8 +37,8 @@ _PROBES = (
     "", " ", "  ", "\n", " a", "a ", "a  b", "a\nb", "a \n b", "a\n\n  b\tc\r\nd", "The quick brown fox.",
     "x = f(1, 22, 333)\n    return x ** 2 # 5%\n", "don't we'll I'M\u2019s \u201cquoted\u201d \u2014 end",
     "na\u00efve caf\u00e9 e\u0301 \u0301 x\u00a0 y\u3000 z\u2003 w\u2581 v\u00ad u\u200b t",
-    "\u4f60\u597d \u4e16\u754c\u3002 Привет мир \u0645\u0631\u062d\u0628\u0627 \U0001f468\u200d\U0001f469 \U0001f600 !",
-    "\x00 \x07 \x1f \x7f \x85 end", "http://a.b/c?d=e /\n !\n ?! \r\n.\r",
+    "\u4f60\u597d \u4e16\u754c\u3002 Привет мир \u0645\u0631\u062d\u0628\u0627 !",
+    "\U0001f468\u200d\U0001f469 \U0001f600 \x00 \x07 \x1f \x7f \x85 end", "http://a.b/c?d=e /\n !\n ?! \r\n.\r",
 )  # fmt: skip
 
 
@@ -153,7 +153,8 @@ class _Counter:
             row = rows[wrong[0]]
             start = _string(text.data, text.offsets[row], text.offsets[row + 1])[:200]
             raise TamisError(
-                f"tokens: expected {expected[wrong[0]]} for the text {start!r}, got {counts[row]} by its pieces."
+                f"tokens: expected {expected[wrong[0]]} for the text {start!r}, got {counts[row]} by"
+                " its pieces."
                 " This is a mistake in tamis: please report it with the tokenizer;"
                 " Tokens(..., pieces=False) counts without pieces."
             )
@@ -163,9 +164,7 @@ class _Counter:
         spans = np.stack([text.offsets[rows], text.offsets[rows + 1]], axis=1)
         return self._by_spans(self.full, text.data, spans)
 
-    def _by_spans(
-        self, tokenizer: Tokenizer, data: NDArray[np.uint8], spans: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
+    def _by_spans(self, tokenizer: Tokenizer, data: NDArray[np.uint8], spans: NDArray[np.int64]) -> NDArray[np.int64]:
         counts = np.empty(len(spans), np.int64)
         batch = np.cumsum(spans[:, 1] - spans[:, 0]) // _BATCH_BYTES
         edges = [0, *(np.flatnonzero(np.diff(batch)) + 1), len(spans)]

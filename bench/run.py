@@ -1,0 +1,34 @@
+"""All benchmarks, one after the other, nothing else running.
+
+python bench/run.py [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+FULL = [["dsir.py"], ["memory.py"], ["scaling.py"]]
+QUICK = [
+    ["dsir.py", "--records", "100000", "--peer-records", "10000", "--runs", "1"],
+    ["memory.py", "--gigabytes", "0.5", "--runs", "1"],
+    ["scaling.py", "--largest", "100000", "--runs", "1"],
+]
+
+
+def main() -> None:
+    """Run them; stop at the first that fails."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small pools, one run each: do they work")
+    options = parser.parse_args()
+    here = Path(__file__).parent
+    for name, *arguments in QUICK if options.quick else FULL:
+        print(f"\n## {name}\n", flush=True)
+        if code := subprocess.run([sys.executable, str(here / name), *arguments], check=False).returncode:
+            sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

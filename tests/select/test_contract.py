@@ -1,0 +1,39 @@
+"""Every registered method against the one suite of promises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from contract import CHECKS, Case
+
+from tamis.errors import OptionError
+from tamis.select import METHODS, get
+
+CASES = (
+    Case("random"),
+    Case("stratified", {"strata": "source"}),
+    Case("top", {"by": "score"}),
+    Case("top", {"by": "score:asc"}),
+    Case("length"),
+    Case("length", {"unit": "bytes", "order": "shortest"}),
+    Case("dsir"),
+    Case("dsir", {"top_k": True}),
+)
+
+
+def test_every_method_has_a_case() -> None:
+    assert list(dict.fromkeys(case.method for case in CASES)) == list(METHODS)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_contract(case: Case, check: Callable[[Case], None]) -> None:
+    if case.options.get("top_k") and check.__name__ == "the_seed_decides":
+        pytest.skip("top_k switches the noise off: the seed decides nothing")
+    check(case)
+
+
+def test_an_unknown_method_names_the_nearest() -> None:
+    with pytest.raises(OptionError, match=r"unknown method 'randon'\. Did you mean 'random'\?"):
+        get("randon")
