@@ -246,6 +246,23 @@ def _scan(buffer: NDArray[np.uint8], delimiter: int, *, final: bool, limit: int 
 
 
 @njit(nogil=True, cache=True)
+def _quotes_end(data: NDArray[np.uint8], i: int) -> tuple[int, int]:
+    """Return where the quotes whose inside starts at `i` close (or the end), and the line ends inside."""
+    n = len(data)
+    breaks = 0
+    while i < n:
+        c = data[i]
+        if c == _QUOTE:
+            if i + 1 >= n or data[i + 1] != _QUOTE:
+                break
+            i += 1
+        elif c == _LF or (c == _CR and not (i + 1 < n and data[i + 1] == _LF)):
+            breaks += 1
+        i += 1
+    return i, breaks
+
+
+@njit(nogil=True, cache=True)
 def _walk(
     data: NDArray[np.uint8],
     delimiter: int,
@@ -275,17 +292,8 @@ def _walk(
             in_quotes = i < n and data[i] == _QUOTE
             if in_quotes:
                 opened = lines + 1
-                i += 1
-                while i < n:
-                    c = data[i]
-                    if c == _QUOTE:
-                        if i + 1 < n and data[i + 1] == _QUOTE:
-                            i += 1
-                        else:
-                            break
-                    elif c == _LF or (c == _CR and not (i + 1 < n and data[i + 1] == _LF)):
-                        lines += 1
-                    i += 1
+                i, breaks = _quotes_end(data, i + 1)
+                lines += breaks
                 if i >= n:
                     open_line = opened
             while i < n and data[i] != delimiter and data[i] != _LF and data[i] != _CR:
