@@ -121,6 +121,8 @@ class LineStream:
         self.make = make
         self.fragment_bytes = fragment_bytes or FRAGMENT_BYTES
         self.damage: str | None = None
+        #: Decompressed bytes a byte of the file, as far as it has been read: what a plan goes by.
+        self.unpacked_per_byte = 1.0
 
     def tasks(self) -> Iterator[Task]:
         """Yield a task for each run of whole lines of about `fragment_bytes`."""
@@ -157,6 +159,7 @@ class LineStream:
                     failure = error
                 block = b"".join(parts)
                 done += len(block)
+                self.unpacked_per_byte = done / max(raw.tell(), 1)
                 if block:
                     yield block
                 if failure is not None:

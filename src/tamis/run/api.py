@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tamis.corpus.objects import is_objects
+from tamis.errors import InputError
 from tamis.run.annotate import Annotation, run_annotate
 from tamis.run.catalogue import methods, signals
 from tamis.run.options import Job, Runtime, default_method, parse_rate
@@ -198,9 +200,16 @@ def annotate(
 def _paths(given: Any) -> tuple[str, ...]:
     if given is None:
         return ()
-    if isinstance(given, str | Path):
-        return (str(given),)
-    return tuple(str(path) for path in given)
+    if isinstance(given, str | os.PathLike):
+        return (os.fspath(given),)
+    paths = list(given) if isinstance(given, Iterable) and not isinstance(given, Mapping | bytes) else [given]
+    for path in paths:
+        if not isinstance(path, str | os.PathLike):
+            raise InputError(
+                "expected paths or records (a list of dicts, a pandas or polars frame, an Arrow table, a "
+                f"datasets.Dataset), got {type(path).__module__}.{type(path).__qualname__}."
+            )
+    return tuple(os.fspath(path) for path in paths)
 
 
 def _ids(given: Iterable[str]) -> tuple[str, ...]:

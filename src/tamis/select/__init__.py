@@ -15,9 +15,12 @@ so that listing them loads none.
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
 
 from tamis.errors import unknown
-from tamis.select.base import Selector
+
+if TYPE_CHECKING:
+    from tamis.select.base import Selector
 
 __all__ = ["METHODS", "get"]
 
@@ -28,6 +31,7 @@ METHODS: dict[str, str] = {
     "length": "tamis.select.length:Length",
     "dsir": "tamis.select.dsir:Dsir",
 }
+"""Name to "module:class", in the order in which they are listed."""
 
 
 def get(name: str) -> type[Selector]:

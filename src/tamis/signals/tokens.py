@@ -11,7 +11,7 @@ import json
 import threading
 import warnings
 from functools import cached_property
-from itertools import pairwise
+from itertools import compress, pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,7 +29,7 @@ from tamis.tokenizers import BUNDLED, Definition, build, load
 
 __all__ = ["Tokens"]
 
-_BATCH_BYTES = 1 << 20  # bytes of text tokenised at a time: what bounds the tokenizer's own memory
+_BATCH_LENGTH = 1 << 20  # characters tokenised at a time: what bounds the tokenizer's own memory
 _CHECKED = 4  # texts of every fragment that are also tokenised whole
 _CHECKED_BYTES = 1 << 14
 #: Texts on which pieces are checked before the first use.
@@ -153,42 +153,37 @@ class _Counter:
             row = rows[wrong[0]]
             start = _string(text.data, text.offsets[row], text.offsets[row + 1])[:200]
             raise TamisError(
-                f"tokens: expected {expected[wrong[0]]} for the text {start!r}, got {counts[row]} by"
-                " its pieces."
-                " This is a mistake in tamis: please report it with the tokenizer;"
+                f"tokens: expected {expected[wrong[0]]} for the text {start!r}, got {counts[row]} by its"
+                " pieces. This is a mistake in tamis: please report it with the tokenizer;"
                 " Tokens(..., pieces=False) counts without pieces."
             )
 
     def _by_rows(self, text: Text, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Tokenise the given texts whole, a batch of bounded size at a time."""
+        """Return the tokens of the given texts, tokenised whole."""
         spans = np.stack([text.offsets[rows], text.offsets[rows + 1]], axis=1)
-        return self._by_spans(self.full, text.data, spans)
-
-    def _by_spans(self, tokenizer: Tokenizer, data: NDArray[np.uint8], spans: NDArray[np.int64]) -> NDArray[np.int64]:
-        counts = np.empty(len(spans), np.int64)
-        batch = np.cumsum(spans[:, 1] - spans[:, 0]) // _BATCH_BYTES
-        edges = [0, *(np.flatnonzero(np.diff(batch)) + 1), len(spans)]
-        for begin, end in pairwise(edges):
-            strings = [_string(data, a, b) for a, b in spans[begin:end, :2].tolist()]
-            counts[begin:end] = self._by_texts(tokenizer, strings)
-        return counts
+        return self._by_texts(self.full, [_string(text.data, a, b) for a, b in spans.tolist()])
 
     @staticmethod
     def _by_texts(tokenizer: Tokenizer, texts: list[str]) -> NDArray[np.int64]:
-        encodings = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        return np.fromiter(map(len, encodings), np.int64, len(texts))
+        """Return the tokens of texts, a batch of bounded size at a time."""
+        counts = np.empty(len(texts), np.int64)
+        batch = np.cumsum([len(text) for text in texts]) // _BATCH_LENGTH
+        edges = [0, *(np.flatnonzero(np.diff(batch)) + 1).tolist(), len(texts)]
+        for begin, end in pairwise(edges):
+            encodings = tokenizer.encode_batch_fast(texts[begin:end], add_special_tokens=False)
+            counts[begin:end] = np.fromiter(map(len, encodings), np.int64, end - begin)
+        return counts
 
     def _learn(self, data: NDArray[np.uint8], spans: NDArray[np.int64]) -> NDArray[np.int32]:
         """Return the tokens of pieces; `WHOLE` for one that holds an added token's string."""
+        strings = [_string(data, a, b) for a, b, _ in spans.tolist()]
         counts = np.empty(len(spans), np.int32)
         first = spans[:, 2] != 0
-        for tokenizer, where in ((self.full, first), (self.rest, ~first)):
-            if where.any():
-                counts[where] = self._by_spans(tokenizer, data, spans[where])
+        for tokenizer, which in ((self.full, first), (self.rest, ~first)):
+            counts[which] = self._by_texts(tokenizer, list(compress(strings, which.tolist())))
         if self.whole is not None:
             search = self.whole.search
-            held = [search(_string(data, a, b)) is not None for a, b in spans[:, :2].tolist()]
-            counts[held] = WHOLE
+            counts[[search(string) is not None for string in strings]] = WHOLE
         return counts
 
 
