@@ -6,6 +6,7 @@ import base64
 import gzip
 import io
 import json
+import random
 import sys
 from pathlib import Path
 from typing import Any
@@ -415,7 +416,7 @@ MESSY_TEXTS = [
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
-@pytest.mark.parametrize("size", [None, 100, 5000])
+@pytest.mark.parametrize("size", [None, 5000, 90_000])
 def test_messy_json_lines(end: bytes, size: int | None) -> None:
     """Read as they are and written as they were: BOM, CRLF, blank lines, no last line end, a line of a megabyte."""
     blank = b"\n \n"
@@ -445,7 +446,7 @@ FAULTS: list[tuple[bytes, str | None]] = [
     (b'[{"text":"array"}]', "not a JSON object"),
     (b'"text"', "not a JSON object"),
     (b'{"text":"caf\xe9"}', "invalid UTF-8"),
-    (b"\xff\xfe\x00", "broken JSON"),
+    (b"\xff\xfe\x00", "invalid UTF-8"),
     (b'{"other":"no text"}', "missing field 'text'"),
     (b'{"text":["list"]}', "field 'text' is of the wrong type"),
     (b'{"text":""}', "empty text"),
@@ -561,13 +562,14 @@ def test_last_line_that_is_cut(tail: bytes, size: int | None) -> None:
 @pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz", ".zst"])
 def test_compressed_file_that_is_cut(suffix: str) -> None:
     """The error tells how much was read; 100 % goes on with it."""
-    records = make_records(3000)
+    noise = random.Random(0)
+    records = [{"text": noise.randbytes(500).hex()} for _ in range(2000)]  # several blocks of every compressor
     path = write_pool(Path("pool.jsonl" + suffix), "jsonl", records)
-    path.write_bytes(path.read_bytes()[: -len(path.read_bytes()) // 40])
+    path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(InputError, match=r"after [\d,]+ decompressed bytes .*; [\d,]+ lines were read") as told:
         tamis.open(path)
     assert "--max-rejected 100%" in str(told.value)
     with tamis.select(path, n=10**6, max_rejected=1) as chosen:
         found = chosen.to_dicts()
     assert found == records[: len(found)]
-    assert suffix == ".bz2" or len(found) > 100
+    assert len(found) > 400

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from tamis.corpus.lines import open_stream
 from tamis.errors import InputError
 
-__all__ = ["FORMATS", "Detected", "detect", "is_dataset_folder", "known_suffix"]
+__all__ = ["FORMATS", "Detected", "detect", "is_dataset_folder", "known_suffix", "plain_text"]
 
 #: The formats tamis reads, by the name `--format` takes.
 FORMATS = ("jsonl", "json", "parquet", "arrow", "csv", "tsv", "text", "datasets", "lance")
@@ -46,6 +46,11 @@ class Detected:
 def known_suffix(name: str) -> bool:
     """Tell whether a file name has a suffix that tamis knows, compression aside."""
     return _suffix(name) in _SUFFIXES
+
+
+def plain_text(name: str) -> bool:
+    """Tell whether a file name has a suffix of plain text."""
+    return _SUFFIXES.get(_suffix(name)) == "text"
 
 
 def is_dataset_folder(path: Path) -> bool:

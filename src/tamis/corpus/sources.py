@@ -18,7 +18,7 @@ from typing import BinaryIO
 from urllib.parse import urlsplit, urlunsplit
 
 from tamis.corpus.chunk import Chunk
-from tamis.corpus.formats import FORMATS, Detected, detect, is_dataset_folder, known_suffix
+from tamis.corpus.formats import FORMATS, Detected, detect, is_dataset_folder, known_suffix, plain_text
 from tamis.corpus.store import Store, aside_of, is_store
 from tamis.errors import InputError, UserError, missing_extra, nearest
 
@@ -101,7 +101,7 @@ def _folder(folder: Path, passed: list[str]) -> Iterator[tuple[str, Path]]:
     if is_dataset_folder(folder):
         yield str(folder), folder
         return
-    found = False
+    found: list[Path] = []
     own = _Own()
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
@@ -111,16 +111,18 @@ def _folder(folder: Path, passed: list[str]) -> Iterator[tuple[str, Path]]:
             continue
         if path.is_dir():
             if is_dataset_folder(path):
-                found = True
-                yield str(path), path
+                found.append(path)
             continue
         if any(is_dataset_folder(parent) for parent in path.parents if folder in parent.parents):
             continue
         if own.holds(path) or not known_suffix(path.name):
             passed.append(str(path))
             continue
-        found = True
-        yield str(path), path
+        found.append(path)
+    if any(not plain_text(path.name) for path in found):  # a README beside the data is no record
+        passed += [str(path) for path in found if plain_text(path.name)]
+        found = [path for path in found if not plain_text(path.name)]
+    yield from ((str(path), path) for path in found)
     if not found:
         raise InputError(
             f"the folder {folder} holds no file with a known suffix. Name files, or a glob such as '{folder}/*'."

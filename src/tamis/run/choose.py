@@ -13,17 +13,16 @@ from numpy.typing import NDArray
 from tamis.corpus.corpus import Corpus
 from tamis.corpus.identity import Ids
 from tamis.errors import BudgetError, InputError, nearest
-from tamis.run.decisions import Decided, reject_reasons
+from tamis.run.decisions import Decided
 from tamis.run.inputs import Inputs
 from tamis.run.options import Job
+from tamis.run.verdicts import Verdicts
 from tamis.run.where import Where, evaluate
 from tamis.select.base import Chosen, Groups, Pool, Selector
 from tamis.select.constraints import Budget, Constraints
 from tamis.select.quotas import Quota
 
 __all__ = ["Choice", "choose", "find_pins", "hold_where"]
-
-STAGES = ("read", "where", "pin", "choose")
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,43 +106,44 @@ def choose(corpus: Corpus, ids: Ids, inputs: Inputs, method: Selector, job: Job,
     BudgetError
         If the constraints cannot hold.
     """
-    n = len(corpus.rows)
+    rows = corpus.rows
+    verdicts = Verdicts(rows)
     keep = find_pins(corpus, ids, job.must_keep, "--must-keep")
     drop = find_pins(corpus, ids, job.must_drop, "--must-drop")
-    eligible = corpus.rows.status == 0
-    usable = int(eligible.sum())
+    pinned = np.zeros(len(rows), bool)
+    pinned[keep] = pinned[drop] = True  # the decision on them names the pin
     if where is not None:
-        held = hold_where(corpus, inputs, where)
-        held[keep] = True
-        held[drop] = True  # so that the decision names the pin
-        eligible &= held
-    filtered = usable - int(eligible.sum())
-    taken = ids.order[eligible[ids.order]]
+        out = ~hold_where(corpus, inputs, where) & ~pinned
+        verdicts.leave_out("where", out, ["the --where condition does not hold"])
+    taken = ids.order[verdicts.eligible[ids.order]]
     if not len(taken):
-        raise InputError(
-            f"expected at least one eligible record, got none: {n:,} read, {n - usable:,} set aside"
-            + (f", {filtered:,} left out by --where {where.text!r}" if where is not None else "")
-            + "."
-        )
+        raise InputError(_none_eligible(verdicts, job))
     signals = {name: inputs.numbers(corpus, name) for name in inputs.signals if inputs.signals[name].numeric}
     pool = Pool(ids.keys[taken], _pool_columns(corpus, inputs, method, signals, taken))
     quotas = tuple(Quota.parse(text) for text in job.quotas)
     groups = {q.field: inputs.groups(corpus, q.field) for q in quotas}
-    constraints = _constraints(job, quotas, groups, signals, taken, keep, drop, n)
+    constraints = _constraints(job, quotas, groups, signals, taken, keep, drop, len(rows))
     chosen = method.select(pool, constraints, job.seed)
-    notes = _notes(job, len(taken), len(drop), chosen)
-    decided = _decided(corpus, chosen, taken, eligible, keep, drop, groups, signals)
+    eligible = len(taken) - len(drop)
     counts = {
-        "records": n,
-        "rejected": n - usable,
-        "filtered": filtered,
-        "eligible": len(taken) - len(drop),
+        "records": len(rows),
+        "rejected": verdicts.counts["read"],
+        "filtered": verdicts.counts.get("where", 0),
+        "eligible": eligible,
         "chosen": len(chosen),
     }
     if "tokens" in signals:
         counts["tokens_eligible"] = int(signals["tokens"][taken].sum())
         counts["tokens_chosen"] = int(signals["tokens"][taken[chosen.rows]].sum())
-    return Choice(np.sort(taken[chosen.rows]), decided, counts, notes)
+    decided = verdicts.decide(chosen, taken, np.concatenate([keep, drop]), groups, signals)
+    return Choice(np.sort(taken[chosen.rows]), decided, counts, _notes(job, eligible, chosen, constraints))
+
+
+def _none_eligible(verdicts: Verdicts, job: Job) -> str:
+    told = [f"{len(verdicts):,} read", f"{verdicts.counts['read']:,} set aside"]
+    if job.where:
+        told.append(f"{verdicts.counts['where']:,} left out by --where {job.where!r}")
+    return f"expected at least one eligible record, got none: {', '.join(told)}."
 
 
 def _pool_columns(
@@ -193,71 +193,17 @@ def _constraints(
     )
 
 
-def _notes(job: Job, eligible: int, dropped: int, chosen: Chosen) -> list[str]:
-    if job.rows is not None and job.rows > eligible - dropped:
-        return [
-            f"the budget of {job.rows:,} records is above the {eligible - dropped:,} eligible ones: all were taken."
-        ]
-    if job.tokens is not None and len(chosen) == eligible - dropped:
-        return [
-            f"the budget of {job.tokens:,} tokens has room for all {len(chosen):,} eligible records: all were taken."
-        ]
-    return []
-
-
-def _decided(
-    corpus: Corpus,
-    chosen: Chosen,
-    taken: NDArray[np.int64],
-    eligible: NDArray[np.bool_],
-    keep: NDArray[np.int64],
-    drop: NDArray[np.int64],
-    groups: Mapping[str, Groups],
-    signals: Mapping[str, NDArray[Any]],
-) -> Decided:
-    n = len(corpus.rows)
-    rejects, words = reject_reasons(corpus.rows)
-    reasons = (*words, "the --where condition does not hold", *chosen.reasons)
-    reason = np.where(rejects >= 0, rejects, len(words)).astype(np.int32)
-    reason[taken] = chosen.reason + len(words) + 1
-    stage = np.where(rejects >= 0, 0, 1).astype(np.int32)
-    stage[eligible] = 3
-    stage[keep] = stage[drop] = 2
-    kept = np.zeros(n, bool)
-    kept[taken[chosen.rows]] = True
-    score, weight = np.full(n, np.nan), np.zeros(n)
-    score[taken], weight[taken] = chosen.score, chosen.weight
-    rank = np.full(n, -1, np.int32)
-    rank[taken] = chosen.rank
-    group, names = _joint_groups(groups, eligible)
-    return Decided(
-        stage, STAGES, reason, reasons, kept, score, weight, rank, group, names,
-        {name: _blank(values, corpus.rows.status != 0) for name, values in signals.items()},
-    )  # fmt: skip
-
-
-def _blank(values: NDArray[Any], rejected: NDArray[np.bool_]) -> NDArray[Any]:
-    """Return a signal without the values of records that were set aside: they have no text."""
-    if not rejected.any():
-        return values
-    return np.where(rejected, np.nan, values.astype(np.float64))
-
-
-def _joint_groups(
-    groups: Mapping[str, Groups], eligible: NDArray[np.bool_]
-) -> tuple[NDArray[np.int32] | None, tuple[str, ...]]:
-    """Return one code a record for its groups under all quotas ("source=cs, lang=de")."""
-    if not groups:
-        return None, ()
-    code = np.zeros(len(eligible), np.int64)
-    for group in groups.values():
-        code = code * max(len(group.names), 1) + group.codes
-    distinct, inverse = np.unique(code, return_inverse=True)
-    names = []
-    for value in distinct.tolist():
-        parts, rest = [], value
-        for field, group in reversed(list(groups.items())):
-            rest, place = divmod(rest, max(len(group.names), 1))
-            parts.append(f"{field}={group.names[place]}")
-        names.append(", ".join(reversed(parts)))
-    return np.where(eligible, inverse.reshape(-1), -1).astype(np.int32), tuple(names)
+def _notes(job: Job, eligible: int, chosen: Chosen, constraints: Constraints) -> list[str]:
+    """Return what the user should be told about the choice."""
+    notes = [f"the quota {quota} names a value that no eligible record has." for quota in constraints.unmatched()]
+    if job.tokens is not None:
+        if not len(chosen):
+            notes.append(f"no eligible record fits into {job.tokens:,} tokens: nothing was chosen.")
+        elif len(chosen) == eligible:
+            notes.append(f"the budget of {job.tokens:,} tokens has room for all {eligible:,} eligible records.")
+    elif job.rows is not None and len(chosen) < job.rows:
+        if len(chosen) == eligible:
+            notes.append(f"the budget of {job.rows:,} records is above the {eligible:,} eligible ones: all were taken.")
+        else:
+            notes.append(f"{len(chosen):,} records instead of {job.rows:,}: the method set the others aside.")
+    return notes

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tamis.corpus.buffers import as_arrow, as_strings
 from tamis.corpus.identity import Ids
-from tamis.corpus.rows import RowTable, explain
+from tamis.corpus.rows import RowTable
 from tamis.corpus.store import aside_of
 from tamis.errors import OutputError
 
@@ -41,6 +41,10 @@ class Decided:
         Place among the chosen, from 0; -1 where not chosen.
     group : int32 array of shape (n,) or None, into `groups`
         The groups of the quotas; -1 where not looked at.
+    neighbour : int64 array of shape (n,)
+        The record (input position) that the decision names; -1 for none.
+    similarity : float64 array of shape (n,)
+        To that record; NaN for none.
     signals : mapping of str to arrays of shape (n,)
         Signals and fields that the run used.
     """
@@ -55,6 +59,8 @@ class Decided:
     rank: NDArray[np.int32]
     group: NDArray[np.int32] | None
     groups: tuple[str, ...]
+    neighbour: NDArray[np.int64]
+    similarity: NDArray[np.float64]
     signals: Mapping[str, NDArray[Any]]
 
 
@@ -75,8 +81,8 @@ def decision_batches(rows: RowTable, ids: Ids, files: list[str], decided: Decide
             "score": as_arrow(score, np.isnan(score)),
             "rank": as_arrow(rank, rank < 0),
             "group": _words(group, decided.groups),
-            "neighbour": pa.nulls(len(take), pa.string()),
-            "similarity": pa.nulls(len(take), pa.float64()),
+            "neighbour": _named(ids, decided.neighbour[take]),
+            "similarity": as_arrow(decided.similarity[take], np.isnan(decided.similarity[take])),
             "weight": as_arrow(decided.weight[take]),
         }
         for name, values in decided.signals.items():
@@ -85,10 +91,18 @@ def decision_batches(rows: RowTable, ids: Ids, files: list[str], decided: Decide
         yield pa.record_batch(list(columns.values()), names=list(columns))
 
 
+def _named(ids: Ids, rows: NDArray[np.int64]) -> pa.StringArray:
+    """Return the ids of the records that decisions name; null for none."""
+    named = np.flatnonzero(rows >= 0)
+    if not len(named):
+        return pa.nulls(len(rows), pa.string())
+    place = np.full(len(rows), -1, np.int64)
+    place[named] = np.arange(len(named))
+    return ids.strings(rows[named]).cast(pa.string()).take(as_arrow(place, place < 0))
+
+
 def _words(codes: NDArray[Any], words: tuple[str, ...]) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(
-        as_arrow(codes.astype(np.int32), codes < 0), as_strings(words or ("",))
-    )
+    return pa.DictionaryArray.from_arrays(as_arrow(codes.astype(np.int32), codes < 0), as_strings(words or ("",)))
 
 
 def write_decisions(path: Path, batches: Iterator[pa.RecordBatch]) -> None:
@@ -120,16 +134,3 @@ def write_decisions(path: Path, batches: Iterator[pa.RecordBatch]) -> None:
         raise OutputError(f"{path} cannot be written: {error}. Nothing was left behind.") from error
     finally:
         aside.unlink(missing_ok=True)
-
-
-def reject_reasons(rows: RowTable) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-    """Return, for each record set aside, a code into the distinct reasons (-1 for usable records).
-
-    Places inside a record (byte numbers) make reasons distinct, so they are grouped by kind
-    first; there are few kinds.
-    """
-    codes = np.full(len(rows), -1, np.int32)
-    words: dict[str, int] = {}
-    for row in np.flatnonzero(rows.status).tolist():
-        codes[row] = words.setdefault(explain(rows, row), len(words))
-    return codes, tuple(words)

@@ -96,7 +96,7 @@ def _walk(tree: Any, names: list[str]) -> bool:
         if len(parts) != 1:
             raise OptionError(
                 f"--where reads top-level fields and signals only, got '{'.'.join(parts)}'. "
-                f"Quote a name with a dot: \"{'.'.join(parts)}\"."
+                f'Quote a name with a dot: "{".".join(parts)}".'
             )
         names.append(parts[0])
     return all(_walk(part, names) for part in tree.values())

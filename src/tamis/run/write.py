@@ -66,9 +66,7 @@ def tables_of(selection: Selection, extras: pa.Table | None = None) -> tuple[pa.
     begins = selection.rows[np.unique(corpus.rows.source[selection.rows], return_index=True)[1]]
     if not len(begins):
         begins = np.zeros(1, np.int64)
-    tasks = corpus.fragment_tasks(
-        lambda f: bool(((begins >= f.first_row) & (begins < f.first_row + f.rows)).any())
-    )
+    tasks = corpus.fragment_tasks(lambda f: bool(((begins >= f.first_row) & (begins < f.first_row + f.rows)).any()))
     none = np.empty(0, np.int64)
     schema = common_schema([load().table(none).schema for _, load in tasks])
 

@@ -180,7 +180,10 @@ class _Counter:
         counts = np.empty(len(spans), np.int32)
         first = spans[:, 2] != 0
         for tokenizer, which in ((self.full, first), (self.rest, ~first)):
-            counts[which] = self._by_texts(tokenizer, list(compress(strings, which.tolist())))
+            group = list(compress(strings, which.tolist()))
+            distinct = list(dict.fromkeys(group))  # pieces that are not remembered may come often
+            count = dict(zip(distinct, self._by_texts(tokenizer, distinct).tolist(), strict=True))
+            counts[which] = [count[string] for string in group]
         if self.whole is not None:
             search = self.whole.search
             counts[[search(string) is not None for string in strings]] = WHOLE
