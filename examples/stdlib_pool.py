@@ -41,9 +41,7 @@ __all__ = ["TARGET_MODULES", "definitions", "files", "main", "records"]
 TARGET_MODULES = ("configparser", "csv", "html", "json", "plistlib", "tomllib", "xml")
 """The modules that make the target unless `--target-modules` says otherwise: text formats."""
 
-NOT_LIBRARY = frozenset(
-    {"__pycache__", "dist-packages", "idle_test", "lib-dynload", "site-packages", "test", "tests"}
-)
+NOT_LIBRARY = frozenset({"__pycache__", "dist-packages", "idle_test", "lib-dynload", "site-packages", "test", "tests"})
 """Folders that hold tests, other people's packages or no source."""
 
 Record = dict[str, str | int]
@@ -152,12 +150,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Write a pool of records from the Python standard library: "
         "one for each function, method and class, with its source and docstring."
     )
-    parser.add_argument(
-        "-o", "--output", type=Path, default=Path("pool.jsonl"), help="the pool (%(default)s)"
-    )
-    parser.add_argument(
-        "--target", type=Path, help="write the records of the target modules here, not to the pool"
-    )
+    parser.add_argument("-o", "--output", type=Path, default=Path("pool.jsonl"), help="the pool (%(default)s)")
+    parser.add_argument("--target", type=Path, help="write the records of the target modules here, not to the pool")
     parser.add_argument(
         "--target-modules",
         metavar="NAMES",

@@ -18,16 +18,12 @@ hypothesis.settings.register_profile(
     database=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
-hypothesis.settings.load_profile(
-    os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
-)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
 # Tests and their subprocesses run in other folders than the shell: its relative paths must still hold.
 for _name in ("PYTHONPATH", "TAMIS_DATA"):
     if os.environ.get(_name):
-        os.environ[_name] = os.pathsep.join(
-            str(Path(part).absolute()) for part in os.environ[_name].split(os.pathsep)
-        )
+        os.environ[_name] = os.pathsep.join(str(Path(part).absolute()) for part in os.environ[_name].split(os.pathsep))
 
 
 @pytest.fixture(autouse=True)

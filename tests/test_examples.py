@@ -82,9 +82,7 @@ def library() -> Path:
 def test_records_of_a_small_library_by_hand(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each record as it should be, tests and packages left out, unreadable files named and counted."""
     assert stdlib_pool.main(["--library", str(library), "-o", "pool.jsonl"]) == 0
-    got = [
-        (r["source"], r["name"], r["kind"], r["docstring"], r["path"], r["line"]) for r in rows("pool.jsonl")
-    ]
+    got = [(r["source"], r["name"], r["kind"], r["docstring"], r["path"], r["line"]) for r in rows("pool.jsonl")]
     outer = "pack.deep.Outer"
     assert got == [
         ("latin", "latin.h", "function", "café", "latin.py", 2),
@@ -178,9 +176,7 @@ def test_wrong_options_write_nothing(
 
 def test_named_target_modules(library: Path) -> None:
     """The modules asked for go to the target, spaces around commas or not."""
-    stdlib_pool.main(
-        ["--library", str(library), "--target", "t.jsonl", "--target-modules", " plain, latin ,"]
-    )
+    stdlib_pool.main(["--library", str(library), "--target", "t.jsonl", "--target-modules", " plain, latin ,"])
     assert [row["name"] for row in rows("t.jsonl")] == ["latin.h", "plain.f"]
     assert {row["source"] for row in rows("pool.jsonl")} == {"lone", "pack", "windows"}
 

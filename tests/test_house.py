@@ -37,9 +37,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("search",),
     ("select", "measure"),
     ("batch", "weight", "schedule", "value"),
+    ("report",),
     ("run",),
     ("compare",),
-    ("cli", "report"),
+    ("cli",),
+    ("__main__",),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
@@ -118,11 +120,7 @@ def code_lines(source: str, tree: ast.AST) -> set[int]:
         if token.type not in blank:
             lines.update(range(token.start[0], token.end[0] + 1))
     for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Expr)
-            and isinstance(node.value, ast.Constant)
-            and isinstance(node.value.value, str)
-        ):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             lines.difference_update(range(node.lineno, node.end_lineno + 1))
     return lines
 
@@ -272,9 +270,7 @@ def test_import_rule(path: str, source: str, wrong: int) -> None:
 
 def test_print_and_assert_rules() -> None:
     """Calls are found wherever they are; the words in strings and names are not."""
-    tree = ast.parse(
-        "def f():\n    '''print() or assert'''\n    pprint(1)\n    print(1)\n    assert f, 'print(2)'\n"
-    )
+    tree = ast.parse("def f():\n    '''print() or assert'''\n    pprint(1)\n    print(1)\n    assert f, 'print(2)'\n")
     assert [line for line, _ in printing(tree, Path("run/a.py"))] == [4]
     assert list(printing(tree, Path("cli/a.py"))) == []
     assert [line for line, _ in asserting(tree, Path("cli/a.py"))] == [5]
@@ -285,9 +281,7 @@ def test_length_rule_counts_code_alone() -> None:
     body = ['    """Say.\n\n    More.\n    """', "    # why", ""] + ["    x = 1"] * (LONGEST_FUNCTION - 1)
     fits = "\n".join(["def f():", *body]) + "\n"
     assert list(long_functions(ast.parse(fits), Path("a.py"), fits)) == []
-    ((line, what),) = long_functions(
-        ast.parse(fits + "    y = '''\n'''\n"), Path("a.py"), fits + "    y = '''\n'''\n"
-    )
+    ((line, what),) = long_functions(ast.parse(fits + "    y = '''\n'''\n"), Path("a.py"), fits + "    y = '''\n'''\n")
     assert line == 1
     assert f"{LONGEST_FUNCTION + 2} code lines" in what
 
@@ -303,9 +297,7 @@ def test_documentation_rules() -> None:
     tree = ast.parse(source)
     found = list(undocumented(tree, Path("a.py"), source))
     assert [line for line, _ in found] == [8, 11, 13, 15, 15]
-    assert [what for _, what in unexported(tree, Path("a.py"))] == [
-        "__all__ names 'missing', which is not there"
-    ]
+    assert [what for _, what in unexported(tree, Path("a.py"))] == ["__all__ names 'missing', which is not there"]
     assert len(list(unexported(ast.parse("x = 1"), Path("a.py")))) == 1
     assert list(undocumented(ast.parse(""), Path("a.py"), "")) == []
 
@@ -317,9 +309,7 @@ def test_contributing_names_every_room() -> None:
     """The table of rooms tells the same floors as the rule."""
     page = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
     told = {int(floor): rooms for floor, rooms in re.findall(r"^\| (\d+) \| (.*?) \|", page, re.MULTILINE)}
-    assert {floor: tuple(re.findall(r"`(\w+)`", rooms)) for floor, rooms in told.items()} == dict(
-        enumerate(FLOORS, 1)
-    )
+    assert {floor: tuple(re.findall(r"`(\w+)`", rooms)) for floor, rooms in told.items()} == dict(enumerate(FLOORS, 1))
 
 
 def test_contributing_code_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ class _Room(ModuleType):
 
 
 class _Package(ModuleType):
-    """This package. Importing a room makes it an attribute here, over the function of that name."""
+    """The package. Importing a room makes it an attribute here, over the function of that name."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in __all__ and type(value) is ModuleType:

@@ -92,9 +92,7 @@ def test_without_the_flag_a_bom_is_broken_json():
 
 def test_a_megabyte_line():
     words = 'word \\ " é\n' * 100_000
-    chunk = lines(
-        {"text": "small"}, {"text": words}, json.dumps({"text": words}, ensure_ascii=False).encode()
-    )
+    chunk = lines({"text": "small"}, {"text": words}, json.dumps({"text": words}, ensure_ascii=False).encode())
     assert texts(read(chunk)) == ["small", words, words]
 
 
@@ -257,9 +255,7 @@ turn = st.fixed_dictionaries(
         "name": some,
     },
 )
-good_turn = st.fixed_dictionaries(
-    {"role": strings, "content": strings | st.none()}, optional={"tool_calls": some}
-)
+good_turn = st.fixed_dictionaries({"role": strings, "content": strings | st.none()}, optional={"tool_calls": some})
 chats = st.fixed_dictionaries(
     {},
     optional={
@@ -314,9 +310,7 @@ def test_chats_by_hand():
 
 
 def test_sharegpt_is_the_same_with_other_keys():
-    chunk = lines(
-        {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Ho", "weight": 1.0}]}
-    )
+    chunk = lines({"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Ho", "weight": 1.0}]})
     shape = Chat("sharegpt", "conversations", "from", "value")
     assert texts(read(chunk, shape)) == ["human: Hi\ngpt: Ho"]
 

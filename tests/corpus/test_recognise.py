@@ -29,9 +29,7 @@ HUMAN = {"from": "human", "value": "x"}
         ({"prompt": "x", "chosen": "x", "rejected": "x"}, joined("prompt", "prompt", "chosen")),
         (
             {"id": "x", "system_prompt": "x", "question": "x", "response": "x"},
-            Template(
-                "prompt", (Part("", "system_prompt", True), Part("\n", "question"), Part("\n", "response"))
-            ),
+            Template("prompt", (Part("", "system_prompt", True), Part("\n", "question"), Part("\n", "response"))),
         ),
         (
             {"instruction": "x", "input": "", "output": "x", "text": "x"},
@@ -39,9 +37,7 @@ HUMAN = {"from": "human", "value": "x"}
         ),
         (
             {"instruction": "x", "context": "x", "response": "x", "category": "x"},
-            Template(
-                "alpaca", (Part("", "instruction"), Part("\n", "context", True), Part("\n", "response"))
-            ),
+            Template("alpaca", (Part("", "instruction"), Part("\n", "context", True), Part("\n", "response"))),
         ),
         (
             {"instruction": "x", "input": "x", "output": "x", "system": "x"},
@@ -96,16 +92,12 @@ def test_each_field_has_its_most_frequent_name():
     plain = {"instruction": "x", "output": "x"}
     with_input = {**plain, "input": "x"}
     shape = recognise([plain, plain, with_input])
-    assert shape == Template(
-        "alpaca", (Part("", "instruction"), Part("\n", "input", True), Part("\n", "output"))
-    )
+    assert shape == Template("alpaca", (Part("", "instruction"), Part("\n", "input", True), Part("\n", "output")))
     assert recognise([{"body": "x"}, {"text": "x"}, {"body": "x"}]) == joined("text", "body")
 
 
 def test_what_is_not_recognised_is_told_with_the_way_out():
-    with pytest.raises(
-        InputError, match=r"Fields seen: a, b\. .*--text 'b', or a template such as --text '\{b\}"
-    ):
+    with pytest.raises(InputError, match=r"Fields seen: a, b\. .*--text 'b', or a template such as --text '\{b\}"):
         recognise([{"a": 1, "b": "x"}, {"a": 2}])
     with pytest.raises(InputError, match="0 records were looked at"):
         recognise([])
@@ -113,9 +105,7 @@ def test_what_is_not_recognised_is_told_with_the_way_out():
 
 def test_a_forced_shape():
     assert force("text", [{"text": "x", "prompt": "x", "response": "x"}]) == joined("text", "text")
-    assert force("sharegpt", [{"conversations": [TURN]}]) == Chat(
-        "sharegpt", "conversations", "role", "content"
-    )
+    assert force("sharegpt", [{"conversations": [TURN]}]) == Chat("sharegpt", "conversations", "role", "content")
     assert force("prompt", [{"instruction": "x", "output": "x"}]) == joined("prompt", "instruction", "output")
     with pytest.raises(InputError, match="no record fits the shape 'pairs'"):
         force("pairs", [{"text": "x"}])

@@ -101,9 +101,7 @@ def test_sha256_buckets_of_the_reference_package(text: bytes, bucket: int) -> No
 
 
 def test_salt_depends_on_seed_and_purpose() -> None:
-    salts = {
-        int(salt(seed, purpose)) for seed in (-1, 0, 1, 2**70) for purpose in ("", "0", "random", "dsir")
-    }
+    salts = {int(salt(seed, purpose)) for seed in (-1, 0, 1, 2**70) for purpose in ("", "0", "random", "dsir")}
     assert len(salts) == 16
     assert salt(3, "x") == salt(3, "x")
 

@@ -16,17 +16,8 @@ NAMES = ("a", "text", 'é"\\', "")
 
 texts = st.text(st.characters(codec=None, categories=None), max_size=60)
 keys = st.sampled_from([*NAMES, "b", "A", "tex", "texts"]) | st.text(max_size=5)
-scalars = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | texts
-    | st.text('"\\/\b\f\n\r\t\x00é\ud800\udc00x')
-)
-values = st.recursive(
-    scalars, lambda v: st.lists(v, max_size=4) | st.dictionaries(keys, v, max_size=4), max_leaves=12
-)
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts | st.text('"\\/\b\f\n\r\t\x00é\ud800\udc00x')
+values = st.recursive(scalars, lambda v: st.lists(v, max_size=4) | st.dictionaries(keys, v, max_size=4), max_leaves=12)
 records = st.dictionaries(keys, values, max_size=6)
 layouts = st.sampled_from([{}, {"indent": 2}, {"separators": (",", ":")}, {"indent": "\t"}])
 
@@ -97,9 +88,7 @@ def test_fields_are_found_where_json_loads_finds_them(record, layout, ascii_only
 @st.composite
 def corrupted(draw):
     span = bytearray(dump(draw(st.one_of(records, values)), draw(layouts), draw(st.booleans())).strip(SPACE))
-    bytes_ = st.sampled_from(
-        list(b'"\\{}[],:0123456789.-+eEtfnulNaInity \x00\x1f\x7f\x80\xbf\xc2\xe0\xed\xf0\xf4\xff')
-    )
+    bytes_ = st.sampled_from(list(b'"\\{}[],:0123456789.-+eEtfnulNaInity \x00\x1f\x7f\x80\xbf\xc2\xe0\xed\xf0\xf4\xff'))
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.integers(0, len(span)))
         match draw(st.sampled_from("ird")):

@@ -75,9 +75,7 @@ def test_kernel_equals_slow_python(texts: list[bytes], n: int, buckets: int, edg
     assert [values[a:b].tolist() for a, b in itertools.pairwise(out)] == [_slow(t, n, buckets) for t in texts]
 
 
-@given(
-    texts=st.lists(st.text(st.characters(max_codepoint=127), max_size=60), max_size=5), n=st.integers(1, 3)
-)
+@given(texts=st.lists(st.text(st.characters(max_codepoint=127), max_size=60), max_size=5), n=st.integers(1, 3))
 def test_ascii_words_are_those_of_wordpunct(texts: list[str], n: int) -> None:
     data, offsets = _layout([t.encode() for t in texts])
     words = [len(re.findall(r"\w+|[^\w\s]+", t.lower())) for t in texts]
@@ -87,9 +85,7 @@ def test_ascii_words_are_those_of_wordpunct(texts: list[str], n: int) -> None:
     assert np.diff(sha256_ngram_buckets(data, offsets, nothing, n, 100)[1]).tolist() == expected
 
 
-@given(
-    texts=st.lists(st.text(st.characters(max_codepoint=127), max_size=60), max_size=5), n=st.integers(1, 3)
-)
+@given(texts=st.lists(st.text(st.characters(max_codepoint=127), max_size=60), max_size=5), n=st.integers(1, 3))
 def test_sha256_kernel_equals_slow_python(texts: list[str], n: int) -> None:
     data, offsets = _layout([t.encode() for t in texts])
     values, out = sha256_ngram_buckets(data, offsets, np.zeros(len(texts), bool), n, 10_000)

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 import tamis
 from tamis.cli import run
@@ -31,6 +32,7 @@ __all__ = [
     "manifest",
     "select",
     "tamis_cli",
+    "tiny_tokenizer",
     "write_pool",
     "zstd",
 ]
@@ -75,6 +77,16 @@ COMPRESSED: dict[str, Callable[[bytes], bytes]] = {
 def lines_of(records: Sequence[Record]) -> bytes:
     """Return records as JSONL."""
     return b"".join(json.dumps(record, ensure_ascii=False).encode() + b"\n" for record in records)
+
+
+def tiny_tokenizer(path: str | Path = "tiny.json") -> str:
+    """Write a small byte-level tokenizer, which loads at once, and return its path."""
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    made.train_from_iterator([" ".join(WORDS)] * 3, trainers.BpeTrainer(initial_alphabet=alphabet, show_progress=False))
+    made.save(str(path))
+    return str(path)
 
 
 def write_pool(path: Path, kind: str, records: Sequence[Record]) -> Path:

@@ -260,7 +260,9 @@ def test_objects_in() -> None:
     assert listed[0] == TEXTS
     assert read(record for record in RECORDS) == listed
     assert read(tuple(RECORDS)) == listed
-    Path("same.jsonl").write_bytes(b"".join(json.dumps(r, ensure_ascii=False, separators=(",", ":")).encode() + b"\n" for r in RECORDS))
+    Path("same.jsonl").write_bytes(
+        b"".join(json.dumps(r, ensure_ascii=False, separators=(",", ":")).encode() + b"\n" for r in RECORDS)
+    )
     assert read("same.jsonl") == listed
 
 
@@ -379,7 +381,9 @@ def test_id_option(container: str) -> None:
 
 
 def test_missing_ids_reject() -> None:
-    Path("pool.jsonl").write_bytes(b'{"text":"a","id":1}\n{"text":"b"}\n{"text":"c","id":null}\n{"text":"d","id":[1]}\n')
+    Path("pool.jsonl").write_bytes(
+        b'{"text":"a","id":1}\n{"text":"b"}\n{"text":"c","id":null}\n{"text":"d","id":[1]}\n'
+    )
     texts, ids, bad = read("pool.jsonl", id="id")
     assert texts[0] == "a"
     assert ids[0] == "1"

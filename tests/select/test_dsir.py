@@ -32,9 +32,7 @@ def _text(texts: list[str]) -> Text:
     return Text.of(pa.array(texts, pa.large_string()))
 
 
-def _run(
-    method: Dsir, pool: list[str], targets: list[list[str]], k: int, seed: int
-) -> tuple[list[int], np.ndarray]:
+def _run(method: Dsir, pool: list[str], targets: list[list[str]], k: int, seed: int) -> tuple[list[int], np.ndarray]:
     """Do what a run does with the method: count, weigh, select. Return picks and weights in pool order."""
     features = method.features()
     method, signals = method.against([method.count([features.column(_text(t))]) for t in targets])
@@ -151,9 +149,7 @@ def test_what_it_needs_and_what_computes_it() -> None:
     shares=st.lists(st.integers(0, 5), min_size=1, max_size=4).filter(any),
     seed=st.integers(0, 9),
 )
-def test_separate_targets_get_the_shares_of_the_reference(
-    n: int, k: int, shares: list[int], seed: int
-) -> None:
+def test_separate_targets_get_the_shares_of_the_reference(n: int, k: int, shares: list[int], seed: int) -> None:
     """int(k p_i) each, the remainder to the last, each from what those before it left; every prefix mixed."""
     t = len(shares)
     weights = np.random.default_rng(n).normal(size=(t, n))
@@ -196,9 +192,7 @@ def test_interleaving_by_hand() -> None:
     assert whose.tolist() == [0, 1, 0, 0, 0]
 
 
-@given(
-    shares=st.lists(st.integers(1, 9), min_size=1, max_size=4), n=st.integers(1, 60), seed=st.integers(0, 99)
-)
+@given(shares=st.lists(st.integers(1, 9), min_size=1, max_size=4), n=st.integers(1, 60), seed=st.integers(0, 99))
 def test_every_prefix_holds_the_shares(shares: list[int], n: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     p = np.array(shares) / sum(shares)
@@ -249,16 +243,12 @@ def _reference(
     hashed_ngram_dsir.wpt._regexp = re.compile(r"\w+|[^\w\s]+", re.UNICODE | re.MULTILINE | re.DOTALL)
 
     def write(name: str, texts: list[str]) -> str:
-        (folder / name).write_text(
-            "".join(json.dumps({"text": t, "i": i}) + "\n" for i, t in enumerate(texts))
-        )
+        (folder / name).write_text("".join(json.dumps({"text": t, "i": i}) + "\n" for i, t in enumerate(texts)))
         return str(folder / name)
 
     paths = [write(f"target{j}.jsonl", t) for j, t in enumerate(targets)]
     top_k, fit = bool(options.pop("top_k", False)), options.pop("fit", "auto")
-    reference = HashedNgramDSIR(
-        [write("raw.jsonl", pool)], paths, str(folder / "cache"), num_proc=1, **options
-    )
+    reference = HashedNgramDSIR([write("raw.jsonl", pool)], paths, str(folder / "cache"), num_proc=1, **options)
     reference.fit_importance_estimator(num_tokens_to_fit=fit)
     reference.compute_importance_weights()
     weights = np.load(folder / "cache" / "log_importance_weights" / "0.npy")
@@ -268,9 +258,7 @@ def _reference(
     return [json.loads(line)["i"] for line in lines], weights.reshape(len(pool), -1)
 
 
-def _compare(
-    folder: Path, pool: list[str], targets: list[list[str]], k: int, seed: int, **options: object
-) -> None:
+def _compare(folder: Path, pool: list[str], targets: list[list[str]], k: int, seed: int, **options: object) -> None:
     ours = {"compat": True, "top_k": options.get("top_k", False), "separate": len(targets) > 1}
     if "fit" in options:
         ours["fit"] = options["fit"]

@@ -79,9 +79,7 @@ def test_a_chunk_of_128_words_has_255_ngrams() -> None:
 
 
 @given(pool=_pools, target=_words.filter(bool), cut=st.integers(0, 12), compat=st.booleans())
-def test_weights_equal_a_dictionary_of_counts(
-    pool: list[str], target: list[str], cut: int, compat: bool
-) -> None:
+def test_weights_equal_a_dictionary_of_counts(pool: list[str], target: list[str], cut: int, compat: bool) -> None:
     """Against plain Python over buckets, however the pool is cut into fragments."""
     features = Ngrams(buckets=50, compat=compat)
     signal = Ratio(_counts(features, [" ".join(target)]), ngrams=features, chunk=3)
@@ -130,9 +128,7 @@ def test_summaries_travel() -> None:
     signal = Ratio(_counts(features, ["a b"]), ngrams=features)
     summary = signal.summary(_columns(features, ["b c", "d"]))
     assert len(pickle.dumps(summary)) < 100_000
-    np.testing.assert_array_equal(
-        signal.merge([pickle.loads(pickle.dumps(summary))]), signal.merge([summary])
-    )
+    np.testing.assert_array_equal(signal.merge([pickle.loads(pickle.dumps(summary))]), signal.merge([summary]))
 
 
 @pytest.mark.parametrize("compat", [False, True])
@@ -152,9 +148,7 @@ def test_beyond_ascii() -> None:
     texts = ["Ä ä", "—a—", "naïve NAÏVE", "x½ y"]
     plain = [len(r) for r in Ngrams(n=1).column(_text(texts)).to_pylist()]
     assert plain == [2, 1, 2, 2]
-    assert (
-        Ngrams(n=1).column(_text(["Ä ä"]))[0].as_py()[0] != Ngrams(n=1).column(_text(["Ä ä"]))[0].as_py()[1]
-    )
+    assert Ngrams(n=1).column(_text(["Ä ä"]))[0].as_py()[0] != Ngrams(n=1).column(_text(["Ä ä"]))[0].as_py()[1]
     exact = Ngrams(n=1, compat=True).column(_text(texts)).to_pylist()
     assert [len(r) for r in exact] == [len(re.findall(r"\w+|[^\w\s]+", t)) for t in texts] == [2, 3, 2, 2]
     assert exact[0][0] == exact[0][1]

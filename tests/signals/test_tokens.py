@@ -27,7 +27,7 @@ from tamis.kernels.pieces import WHITE
 from tamis.signals.bytes import Bytes
 from tamis.signals.cuts import examine
 from tamis.signals.tokens import Tokens
-from tamis.tokenizers import build, load
+from tamis.signals.tokenizers import build, load
 
 FAST = "pieces of texts, each tokenised once"
 

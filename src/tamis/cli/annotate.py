@@ -9,6 +9,8 @@ import click
 
 from tamis.cli import options
 
+__all__ = ["command"]
+
 
 @click.command("annotate")
 @click.argument("pool", nargs=-1, required=True, metavar="POOL...")

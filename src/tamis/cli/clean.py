@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+__all__ = ["command"]
+
 
 @click.command("clean")
 @click.argument("store", type=click.Path(path_type=Path), default=Path(".tamis"), metavar="[DIR]")

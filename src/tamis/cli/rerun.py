@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+__all__ = ["command"]
+
 
 @click.command("rerun")
 @click.argument("manifest", type=click.Path(path_type=Path), metavar="NAME.manifest.json")

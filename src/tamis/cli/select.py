@@ -9,7 +9,9 @@ import click
 
 from tamis.cli import options
 
-EPILOG = """\b
+__all__ = ["command", "job_of"]
+
+_EPILOG = """\b
 Examples:
   tamis select pool.jsonl -n 1000 -o chosen.jsonl
   tamis select data/ --method dsir --target wanted.jsonl --tokens 5000000 -o chosen.jsonl.zst
@@ -17,7 +19,7 @@ Examples:
 """
 
 
-@click.command("select", epilog=EPILOG)
+@click.command("select", epilog=_EPILOG)
 @click.argument("pool", nargs=-1, required=True, metavar="POOL...")
 @click.option("-n", "rows", type=int, metavar="N", help="Budget in records.")
 @click.option("--tokens", type=int, metavar="N", help="Budget in tokens.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+__all__ = ["command"]
+
 
 @click.command("signals")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+__all__ = ["command"]
+
 
 @click.command("why")
 @click.argument("selection", type=click.Path(path_type=Path), metavar="NAME.jsonl")

@@ -26,7 +26,10 @@ _TYPES = {
 }
 
 
-_KINDS = {kind: dtype for dtype, kind in _TYPES.items()} | {pa.int8(): np.dtype(np.int8), pa.int16(): np.dtype(np.int16)}
+_KINDS = {kind: dtype for dtype, kind in _TYPES.items()} | {
+    pa.int8(): np.dtype(np.int8),
+    pa.int16(): np.dtype(np.int16),
+}
 
 
 def as_arrow(values: NDArray[Any], null: NDArray[np.bool_] | None = None) -> pa.Array:

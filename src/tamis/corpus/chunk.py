@@ -58,9 +58,7 @@ class Text:
 
     def array(self) -> pa.LargeStringArray:
         """Return the texts as an Arrow array over the same memory."""
-        return pa.LargeStringArray.from_buffers(
-            len(self), pa.py_buffer(self.offsets), pa.py_buffer(self.data)
-        )
+        return pa.LargeStringArray.from_buffers(len(self), pa.py_buffer(self.offsets), pa.py_buffer(self.data))
 
     @staticmethod
     def of(array: pa.Array) -> Text:

@@ -76,9 +76,7 @@ class JsonChunk(Chunk):
         return cls(data, starts, stops, line, lines, compact=False, open_end=open_end)
 
     @classmethod
-    def from_elements(
-        cls, buffer: NDArray[np.uint8], starts: NDArray[np.int64], stops: NDArray[np.int64]
-    ) -> JsonChunk:
+    def from_elements(cls, buffer: NDArray[np.uint8], starts: NDArray[np.int64], stops: NDArray[np.int64]) -> JsonChunk:
         """Return the chunk of the elements of a JSON array; `line` numbers them from 1.
 
         Keys and lines are those of the elements without white space outside strings, so they do
@@ -162,9 +160,7 @@ class JsonChunk(Chunk):
         places = [wanted.index(name) for name in (shape.turns, shape.role, shape.content)]
         places.append(-1 if shape.system is None else wanted.index(shape.system))
         keys = kernels.laid_out((shape.role, shape.content, "type", "text"))
-        return Text(
-            *kernels.render_chat(self.data, status, detail, *found, np.array(places, np.int64), *keys)
-        )
+        return Text(*kernels.render_chat(self.data, status, detail, *found, np.array(places, np.int64), *keys))
 
     def _ids(self, slot: int, status: NDArray[np.uint8], detail: NDArray[np.int32], found: _Found) -> Text:
         """Return the ids (strings, and integers as written) and reject records that have none."""

@@ -93,9 +93,7 @@ def _has_moment(kind: pa.DataType) -> bool:
 
 def _hollow(kind: pa.DataType) -> bool:
     """Tell whether a type holds a struct without fields, which Parquet cannot."""
-    return (pa.types.is_struct(kind) and kind.num_fields == 0) or any(
-        _hollow(child.type) for child in _children(kind)
-    )
+    return (pa.types.is_struct(kind) and kind.num_fields == 0) or any(_hollow(child.type) for child in _children(kind))
 
 
 def _children(kind: pa.DataType) -> list[pa.Field]:
@@ -119,9 +117,7 @@ def _by_values(lines: Sequence[bytes], joined: bytes) -> pa.Table:
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise InputError(
-                f"expected a JSON object to write as a row, got {line[:60]!r} ({error})."
-            ) from error
+            raise InputError(f"expected a JSON object to write as a row, got {line[:60]!r} ({error}).") from error
         if not isinstance(record, dict):
             raise InputError(f"expected a JSON object to write as a row, got {line[:60]!r}.")
         records.append(record)

@@ -46,9 +46,7 @@ def text_option(option: str) -> Template:
         If the option is empty, or a template that `parse_template` refuses.
     """
     if not option.strip():
-        raise OptionError(
-            "--text: expected a field name or a template such as '{title}. {abstract}', got nothing."
-        )
+        raise OptionError("--text: expected a field name or a template such as '{title}. {abstract}', got nothing.")
     if "{" in option or "}" in option:
         return parse_template(option)
     return Template("text", (Part("", option),))
@@ -98,9 +96,7 @@ def _field_name(template: str, i: int) -> tuple[str, int]:
 
 
 def _refused(template: str, why: str) -> OptionError:
-    return OptionError(
-        f"--text {template!r}: {why}. Write fields as {{name}}, and {{{{ or }}}} for a brace as text."
-    )
+    return OptionError(f"--text {template!r}: {why}. Write fields as {{name}}, and {{{{ or }}}} for a brace as text.")
 
 
 def recognise(samples: Sequence[_Record]) -> Shape:
@@ -154,9 +150,7 @@ def _help(samples: Sequence[_Record]) -> str:
     keys = Counter(key for record in samples[:_LIMIT] for key in record)
     if not keys:
         return f"{len(samples):,} records were looked at and none has a field."
-    texts = Counter(
-        key for record in samples[:_LIMIT] for key, value in record.items() if isinstance(value, str)
-    )
+    texts = Counter(key for record in samples[:_LIMIT] for key, value in record.items() if isinstance(value, str))
     example = texts.most_common(1)[0][0] if texts else "FIELD"
     return (
         f"Fields seen: {', '.join(key for key, _ in keys.most_common(20))}. Say where the text is: "
@@ -178,9 +172,7 @@ def _build(name: str, votes: Counter[_Fields]) -> Shape:
     if name in ("messages", "sharegpt"):
         turns, role_key, content_key, system = chosen
         return Chat(name, str(turns), str(role_key), str(content_key), system)
-    optional = {"alpaca": (True, False, True, False), "prompt": (True, False, False)}.get(
-        name, (False, False)
-    )
+    optional = {"alpaca": (True, False, True, False), "prompt": (True, False, False)}.get(name, (False, False))
     parts: list[Part] = []
     for field, drops in zip(chosen, optional, strict=False):
         if field is not None:

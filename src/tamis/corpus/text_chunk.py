@@ -83,9 +83,7 @@ class TextChunk(Chunk):
         parsed = JsonChunk.from_lines(np.frombuffer(b"\n".join(objects), np.uint8)).parse(reading)
         broken = status == Reject.INVALID_UTF8
         if not broken.any():
-            return Parsed(
-                parsed.status, parsed.detail, parsed.names, parsed.text, key, parsed.ids, parsed.fields
-            )
+            return Parsed(parsed.status, parsed.detail, parsed.names, parsed.text, key, parsed.ids, parsed.fields)
         offsets = parsed.text.offsets
         text = kernels.gather_spans(
             kernels.aliased(parsed.text.data), offsets[:-1], np.where(broken, offsets[:-1], offsets[1:])

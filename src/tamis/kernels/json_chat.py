@@ -99,9 +99,7 @@ def _is_text(begin: int, end: int) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def _write_parts(
-    i: int, stop: int, limit: int, names: int, offsets: int, found: int, scratch: int, w: int
-) -> int:
+def _write_parts(i: int, stop: int, limit: int, names: int, offsets: int, found: int, scratch: int, w: int) -> int:
     """Write the text parts of the list at `i`, one after another; return the end, or -1 for a wrong type.
 
     A part is a string, null, or an object; an object of type text, or of none, has its text
@@ -131,9 +129,7 @@ def _write_parts(
 
 
 @njit(nogil=True, cache=True)
-def _write_turn(
-    limit: int, w: int, names: int, offsets: int, found: int, scratch: int
-) -> tuple[int, int, int]:
+def _write_turn(limit: int, w: int, names: int, offsets: int, found: int, scratch: int) -> tuple[int, int, int]:
     """Write the turn noted in `found`; return the end, where its content starts, and whom to blame.
 
     `names` and `offsets` are of "type", "text".

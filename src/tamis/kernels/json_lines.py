@@ -100,9 +100,7 @@ def _lines(
     return n
 
 
-def split_lines(
-    data: _Bytes, begin: int, n_bytes: int, trim: bool
-) -> tuple[_Positions, _Positions, _Positions, int]:
+def split_lines(data: _Bytes, begin: int, n_bytes: int, trim: bool) -> tuple[_Positions, _Positions, _Positions, int]:
     r"""Find the records of ``data[begin:n_bytes]``, one a line.
 
     ``\n`` ends a line (the last one may lack it). A line of nothing but JSON white space is no
@@ -125,9 +123,7 @@ def split_lines(
 
 
 @njit(nogil=True, cache=True)
-def check_texts(
-    data: _Bytes, starts: _Positions, stops: _Positions
-) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+def check_texts(data: _Bytes, starts: _Positions, stops: _Positions) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """Return the `Reject` codes of `n` plain texts, and where each is not UTF-8 (1-based byte), else -1."""
     status = np.zeros(len(starts), np.uint8)
     detail = np.full(len(starts), -1, np.int32)
@@ -190,9 +186,7 @@ def _compact(i: int, stop: int, limit: int, w: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _compact_all(
-    data: _Bytes, starts: _Positions, stops: _Positions, out: _Bytes, offsets: _Positions
-) -> None:
+def _compact_all(data: _Bytes, starts: _Positions, stops: _Positions, out: _Bytes, offsets: _Positions) -> None:
     base, target = address(data), address(out)
     w = target
     for i in range(len(starts)):

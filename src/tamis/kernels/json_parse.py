@@ -330,7 +330,5 @@ def find_fields(
     found = np.zeros(3 * fields, np.int64)
     nesting = np.empty(MAX_DEPTH, np.uint8)
     scratch = np.empty(scratch_bytes(offsets), np.uint8)
-    _records(
-        data, starts, stops, names, offsets, status, detail, begins, ends, kinds, found, nesting, scratch
-    )
+    _records(data, starts, stops, names, offsets, status, detail, begins, ends, kinds, found, nesting, scratch)
     return status, detail, begins, ends, kinds

@@ -120,9 +120,7 @@ def _template(
                 slot = slots[part]
                 after = w
                 if slot >= 0 and _has_text(kinds[slot, row]):
-                    w = write_value(
-                        base + begins[slot, row], base + ends[slot, row], kinds[slot, row], limit, w
-                    )
+                    w = write_value(base + begins[slot, row], base + ends[slot, row], kinds[slot, row], limit, w)
                 if w == after and optional[part]:
                     w = before
             if is_blank(first, w):

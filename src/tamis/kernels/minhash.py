@@ -164,9 +164,7 @@ def shingle_sets(
 
 
 @njit(nogil=True, cache=True)
-def jaccard(
-    values: NDArray[np.uint64], a: int, a_stop: int, b: int, b_stop: int, least: float, places: int
-) -> float:
+def jaccard(values: NDArray[np.uint64], a: int, a_stop: int, b: int, b_stop: int, least: float, places: int) -> float:
     """Return the similarity of two ascending runs of `values`, or -1 where it is below `least`.
 
     With `places` 0 the runs are sets and it is their Jaccard similarity; else they are signatures

@@ -18,9 +18,7 @@ __all__ = ["count_trailing_zeros", "fold64", "load64"]
 
 
 def _is_bytes(data: Any) -> bool:
-    return (
-        isinstance(data, types.Array) and data.dtype == types.uint8 and data.ndim == 1 and data.layout == "C"
-    )
+    return isinstance(data, types.Array) and data.dtype == types.uint8 and data.ndim == 1 and data.layout == "C"
 
 
 @intrinsic

@@ -22,6 +22,7 @@ from tamis.errors import InputError
 
 __all__ = ["FORMAT", "environment", "inputs_of", "load_manifest", "outputs_of"]
 
+#: Raised whenever the meaning of a manifest's members changes.
 FORMAT = 1
 
 

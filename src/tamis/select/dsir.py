@@ -41,9 +41,7 @@ _Rows = NDArray[np.int64]
 _Floats = NDArray[np.float64]
 
 
-def resample(
-    weights: _Floats, keys: NDArray[np.uint64], k: int, *, seed: int = 0, top_k: bool = False
-) -> _Rows:
+def resample(weights: _Floats, keys: NDArray[np.uint64], k: int, *, seed: int = 0, top_k: bool = False) -> _Rows:
     """Return the `k` records drawn in proportion to exp(`weights`) without replacement, first drawn first.
 
     `weights` (`n`, log scale) and `keys` (`n x 2`, distinct) say everything: rows may come in any
@@ -144,9 +142,7 @@ class Dsir(Selector):
             options["proportions"] = ",".join(str(p) for p in given)
         super().__init__(**options)
         if self.proportions is not None and not self.separate:
-            raise OptionError(
-                "method 'dsir', option 'proportions': expected with separate=true, got without."
-            )
+            raise OptionError("method 'dsir', option 'proportions': expected with separate=true, got without.")
         if self.compat:
             # Of the instance: only this mode depends on the order of the input.
             self.__dict__["flags"] = dataclasses.replace(type(self).flags, order_matters=True)
@@ -230,9 +226,7 @@ class Dsir(Selector):
         aware._constraints = constraints
         return super(Dsir, aware).select(pool, constraints, seed)
 
-    def _heads(
-        self, weights: _Floats, draw: _Draw, each: list[int | None]
-    ) -> tuple[_Floats, list[_Rows], _Rows]:
+    def _heads(self, weights: _Floats, draw: _Draw, each: list[int | None]) -> tuple[_Floats, list[_Rows], _Rows]:
         """Return noisy weights (`t x m`), what each target takes first, and what is left."""
         free = np.ones(weights.shape[1], np.bool_)
         keys = weights.copy()
@@ -279,9 +273,7 @@ class Dsir(Selector):
         weights = pool.numbers(name, self.name).astype(np.float64)
         if not np.isfinite(weights).all():
             at = int(np.argmin(np.isfinite(weights)))
-            raise InputError(
-                f"column '{name}': expected finite log weights, got {weights[at]} at record {at}."
-            )
+            raise InputError(f"column '{name}': expected finite log weights, got {weights[at]} at record {at}.")
         return weights
 
     def _shares(self) -> _Floats:
@@ -295,12 +287,8 @@ class Dsir(Selector):
             shares = np.array([float(p) for p in self.proportions.split(",")])
         except ValueError:
             shares = np.empty(0)
-        if len(shares) != self.targets or not (
-            np.isfinite(shares).all() and shares.min() >= 0 < shares.sum()
-        ):
-            raise OptionError(
-                f"method 'dsir', option 'proportions': expected {expected}, got '{self.proportions}'."
-            )
+        if len(shares) != self.targets or not (np.isfinite(shares).all() and shares.min() >= 0 < shares.sum()):
+            raise OptionError(f"method 'dsir', option 'proportions': expected {expected}, got '{self.proportions}'.")
         return np.asarray(shares / shares.sum(), np.float64)
 
     def _ratios(self) -> tuple[str, ...]:

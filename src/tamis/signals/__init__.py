@@ -20,6 +20,7 @@ from tamis.signals.base import Signal
 
 __all__ = ["SIGNALS", "get"]
 
+#: Name of each signal, and the module and class behind it.
 SIGNALS: dict[str, str] = {
     "tokens": "tamis.signals.tokens:Tokens",
     "bytes": "tamis.signals.bytes:Bytes",

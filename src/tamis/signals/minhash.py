@@ -94,9 +94,7 @@ class MinHash(RecordSignal):
     source: ClassVar[str] = "Broder 1997, On the resemblance and containment of documents"
     cost: ClassVar[str] = "O(words x permutations); stores 4 bytes a permutation"
 
-    def __init__(
-        self, *, unit: str = "words", size: int | None = None, permutations: int = 128, seed: int = 0
-    ) -> None:
+    def __init__(self, *, unit: str = "words", size: int | None = None, permutations: int = 128, seed: int = 0) -> None:
         if unit not in _UNITS:
             raise OptionError(f"signal 'minhash', option 'unit': expected 'words' or 'chars', got '{unit}'.")
         self.unit = unit
@@ -115,9 +113,7 @@ class MinHash(RecordSignal):
 
     def column(self, text: Text) -> pa.StructArray:
         """Return a struct array: the signature of each of the `n` texts."""
-        exact, minima, mark = signatures(
-            text.data, text.offsets, self.unit == "chars", self.size, self._a, self._b
-        )
+        exact, minima, mark = signatures(text.data, text.offsets, self.unit == "chars", self.size, self._a, self._b)
         flat = pa.array(minima.reshape(-1), pa.uint32())
         arrays = {
             "high": as_arrow(np.ascontiguousarray(exact[:, 0])),

@@ -58,9 +58,7 @@ class Ngrams(RecordSignal):
         if not 1 <= n <= 8:
             raise OptionError(f"signal 'ngrams', option 'n': expected 1 to 8 words, got {n}.")
         if not 1 <= buckets <= MAX_BUCKETS:
-            raise OptionError(
-                f"signal 'ngrams', option 'buckets': expected 1 to {MAX_BUCKETS}, got {buckets}."
-            )
+            raise OptionError(f"signal 'ngrams', option 'buckets': expected 1 to {MAX_BUCKETS}, got {buckets}.")
         self.n = n
         self.buckets = buckets
         self.compat = compat

@@ -71,13 +71,9 @@ class Ratio(PoolSignal):
         if counts.shape != (features.buckets,):
             raise InputError(f"target counts: expected {features.buckets} buckets, got shape {counts.shape}.")
         if counts.min() < 0 or not counts.sum():
-            raise InputError(
-                "a target without text: expected at least one word, got none. Check --target and --text."
-            )
+            raise InputError("a target without text: expected at least one word, got none. Check --target and --text.")
         if chunk is not None and chunk < features.n:
-            raise OptionError(
-                f"signal 'ratio', option 'chunk': expected at least {features.n} words, got {chunk}."
-            )
+            raise OptionError(f"signal 'ratio', option 'chunk': expected at least {features.n} words, got {chunk}.")
         if fit is not None and fit < 1:
             raise OptionError(f"signal 'ratio', option 'fit': expected at least 1 n-gram, got {fit}.")
         self.inputs = (features,)

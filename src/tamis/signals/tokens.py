@@ -25,7 +25,7 @@ from tamis.kernels.pieces import WHOLE
 from tamis.signals.base import RecordSignal
 from tamis.signals.cuts import Examined, examine
 from tamis.signals.pieces import Pieces
-from tamis.tokenizers import BUNDLED, Definition, build, load
+from tamis.signals.tokenizers import BUNDLED, Definition, build, load
 
 __all__ = ["Tokens"]
 

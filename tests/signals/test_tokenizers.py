@@ -10,7 +10,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from tamis.errors import InputError, OptionError, UserError
-from tamis.tokenizers import build, load
+from tamis.signals.tokenizers import build, load
 
 
 def small() -> Tokenizer:
@@ -27,7 +27,7 @@ def test_the_bundled_one() -> None:
 
 
 def test_the_bundled_one_does_not_import_its_package() -> None:
-    code = "import sys; from tamis.tokenizers import load; load(); sys.exit('wordllama' in sys.modules)"
+    code = "import sys; from tamis.signals.tokenizers import load; load(); sys.exit('wordllama' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -87,7 +87,7 @@ def test_a_folder_without_a_tokenizer(tmp_path: Path) -> None:
 
 def test_a_hub_that_gives_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a network, or for an unknown name: what to do is said, and it is the user's to mend."""
-    from tamis import tokenizers
+    from tamis.signals import tokenizers
 
     class Hub:
         @staticmethod
@@ -100,7 +100,7 @@ def test_a_hub_that_gives_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_hub_that_gives_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tamis import tokenizers
+    from tamis.signals import tokenizers
 
     class Hub:
         @staticmethod

@@ -1,0 +1,306 @@
+"""Words: how a run of characters between white space becomes words, their hashes and their marks.
+
+White space cuts a text into chunks. Punctuation and currency signs come off the front and the
+back of a chunk, one character a word, a run of dots one word; `'s` comes off the back whole. A
+final period stays with a single letter and with an abbreviation ("U.S.", "e.g."), and `. - / \\ | @
+^ ~` never come off otherwise. What is left is cut at a hyphen or dash between letters, at a comma
+between letters, at `: < > = /` before a letter, at `+ - * ^` between digits, at a period between
+a lower-case and an upper-case letter, at an ellipsis and at symbols such as emoji; `n't 're 've
+'ll 'm 'd` come off its end. An address (with `://`, `www.` or `@`) stays whole. Every cut but
+those of `'s` and its like is a word itself.
+
+That is close to the rule-based English tokenizer people use with these filters, with no list of
+abbreviations or emoticons.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from tamis.kernels.hashing import remainder64
+from tamis.kernels.rules_chars import (
+    ALNUM,
+    BACK,
+    DIGIT,
+    FRONT,
+    ICON,
+    LETTER,
+    LOWER,
+    PUNCT,
+    SYMBOL,
+    TERMINAL,
+    UPPER,
+    char_at,
+    class_of,
+    previous,
+)
+from tamis.kernels.simd import fold64, load64
+
+__all__ = ["ALL_PUNCT", "ENDS", "HAS_LETTER", "NOT_SYMBOL", "SEED", "TURN", "Words", "emit", "split_chunk"]
+
+# The marks of a word.
+HAS_LETTER, NOT_SYMBOL = 1, 2
+ENDS = 4  # a single character that ends a sentence
+ALL_PUNCT = 8
+
+SEED, TURN = np.uint64(0xA0761D6478BD642F), np.uint64(0xE7037ED1A0B428DB)
+"""The start and the multiplier of a word's hash: blocks of 8 bytes folded, then the length."""
+
+_AFTER_PERIOD = PUNCT | DIGIT  # classes after which a final period is a word
+_HYPHEN, _EN, _EM, _TILDE, _RIGHT, _ELLIPSIS = 0x2D, 0x2013, 0x2014, 0x7E, 0x2019, 0x2026
+
+
+class Words(NamedTuple):
+    """The words of one text, as many as its bytes at most.
+
+    `hashes` (uint64); `ends` (int32, one more): characters of the words up to each; `marks`
+    (uint8); `tally` (int64, 3): what the chunks held of `#`, of ellipses, and of `{` or `[`.
+    """
+
+    hashes: NDArray[np.uint64]
+    ends: NDArray[np.int32]
+    marks: NDArray[np.uint8]
+    tally: NDArray[np.int64]
+
+
+@njit(nogil=True, cache=True)
+def emit(data: NDArray[np.uint8], start: int, stop: int, table: NDArray[np.uint16], words: Words, k: int) -> int:
+    """Add the word ``data[start:stop]`` as number `k`; return k + 1."""
+    h = SEED
+    i = start
+    while i + 8 <= stop:
+        h = fold64(h ^ load64(data, i), TURN)
+        i += 8
+    if i < stop:
+        h ^= remainder64(data, start, i, stop)
+    words.hashes[k] = fold64(h ^ np.uint64(stop - start), TURN)
+    characters, some, every, i = 0, 0, PUNCT | TERMINAL, start
+    kinds = SYMBOL
+    while i < stop:
+        code, length = char_at(data, i, stop)
+        kind = class_of(table, code)
+        some |= kind
+        every &= kind
+        kinds &= kind
+        characters += 1
+        i += length
+    mark = HAS_LETTER if some & LETTER else 0
+    if not kinds:
+        mark |= NOT_SYMBOL
+    if every & PUNCT:
+        mark |= ALL_PUNCT
+    if every & TERMINAL and characters == 1:
+        mark |= ENDS
+    words.marks[k] = mark
+    words.ends[k + 1] = words.ends[k] + characters
+    return k + 1
+
+
+@njit(nogil=True, cache=True)
+def _apostrophe(data: NDArray[np.uint8], start: int, stop: int) -> int:
+    """Return where the apostrophe that ends at byte `stop` begins; `stop` if there is none."""
+    if stop > start and data[stop - 1] == 0x27:
+        return stop - 1
+    if stop - 3 >= start and char_at(data, stop - 3, stop)[0] == _RIGHT:
+        return stop - 3
+    return stop
+
+
+@njit(nogil=True, cache=True)
+def _is_dot(data: NDArray[np.uint8], i: int, start: int, stop: int) -> bool:
+    return start <= i < stop and data[i] == 0x2E
+
+
+@njit(nogil=True, cache=True)
+def _final_period(data: NDArray[np.uint8], start: int, stop: int, table: NDArray[np.uint16]) -> bool:
+    """Return whether the single period that ends a span is a word of its own."""
+    last = stop - 1
+    if last == start:
+        return False
+    i = previous(data, last, start)
+    code = char_at(data, i, stop)[0]
+    kind = class_of(table, code)
+    if kind & LETTER:
+        if i == start or data[i - 1] == 0x2E:
+            return False
+        before = class_of(table, char_at(data, previous(data, i, start), stop)[0])
+        return not kind & UPPER or before & UPPER != 0
+    # A superscript two, percent, minus and plus may end a quantity; slash, backslash and @ an address.
+    if code == 0xB2 or code == 0x25 or code == 0x2D or code == 0x2B:
+        return True
+    return kind & _AFTER_PERIOD != 0 and not (code == 0x2F or code == 0x5C or code == 0x40)
+
+
+@njit(nogil=True, cache=True)
+def _back(data: NDArray[np.uint8], start: int, stop: int, table: NDArray[np.uint16]) -> int:
+    """Return where the word that comes off the back of a span begins; `stop` if none does."""
+    last = data[stop - 1]
+    if last == 0x2E:
+        i = stop - 1
+        while _is_dot(data, i - 1, start, stop):
+            i -= 1
+        return i if stop - i > 1 or _final_period(data, start, stop, table) else stop
+    if last == 0x73 or last == 0x53:
+        i = _apostrophe(data, start, stop - 1)
+        return i if i < stop - 1 else stop
+    i = previous(data, stop, start)
+    if not class_of(table, char_at(data, i, stop)[0]) & BACK:
+        return stop
+    if last == 0x24 or last == 0x25 or last == 0x2B:  # $ % + only after a digit
+        return i if i > start and 0x30 <= data[i - 1] <= 0x39 else stop
+    return i
+
+
+@njit(nogil=True, cache=True)
+def _front(data: NDArray[np.uint8], start: int, stop: int, table: NDArray[np.uint16]) -> int:
+    """Return where the word that comes off the front of a span ends; `start` if none does."""
+    if data[start] == 0x2E:
+        i = start
+        while _is_dot(data, i, start, stop):
+            i += 1
+        return i if i - start > 1 or i == stop else start
+    code, length = char_at(data, start, stop)
+    if not class_of(table, code) & FRONT:
+        return start
+    if code == 0x2B and start + 1 < stop and 0x30 <= data[start + 1] <= 0x39:
+        return start
+    return start + length
+
+
+@njit(nogil=True, cache=True)
+def _contraction(data: NDArray[np.uint8], start: int, stop: int) -> int:
+    """Return where n't, 're, 've, 'll, 'm or 'd begins at the end of a span; `stop` if nowhere."""
+    if stop - start < 3:
+        return stop
+    last, other = data[stop - 1] | 0x20, data[stop - 2] | 0x20
+    one = _apostrophe(data, start, stop - 1)
+    if one < stop - 1:
+        if last == 0x74 and one - 1 > start and data[one - 1] | 0x20 == 0x6E:
+            return one - 1
+        return one if (last == 0x6D or last == 0x64) and one > start else stop
+    two = _apostrophe(data, start, stop - 2)
+    if two < stop - 2 and two > start:
+        pair = (other == 0x72 and last == 0x65) or (other == 0x76 and last == 0x65) or (other == 0x6C and last == 0x6C)
+        return two if pair else stop
+    return stop
+
+
+@njit(nogil=True, cache=True)
+def _address(data: NDArray[np.uint8], start: int, stop: int) -> bool:
+    if stop - start >= 4 and data[start] == 0x77 and data[start + 1] == 0x77 and data[start + 2] == 0x77:
+        if data[start + 3] == 0x2E:
+            return True
+    for i in range(start, stop):
+        if data[i] == 0x40:
+            return True
+        if data[i] == 0x3A and i + 2 < stop and data[i + 1] == 0x2F and data[i + 2] == 0x2F:
+            return True
+    return False
+
+
+@njit(nogil=True, cache=True)
+def _cut(code: int, run: int, before: int, after: int, follows: int) -> bool:
+    """Return whether a character inside a chunk is a word of its own.
+
+    `run`: how many of it stand in a row; `before` and `after`: the classes around them (0 at an
+    end); `follows`: the code point after.
+    """
+    if code == 0x2E:
+        return run > 1 or (before & LOWER != 0 and after & UPPER != 0)
+    if code == _HYPHEN or code == _EN or code == _EM or code == _TILDE:
+        if run <= 3 and before & (LETTER | DIGIT) and after & LETTER:
+            return True
+        return code == _HYPHEN and run == 1 and before & DIGIT != 0 and after & DIGIT != 0
+    if code == 0x2C:
+        return before & LETTER != 0 and after & LETTER != 0
+    if code == 0x3A or code == 0x3C or code == 0x3D or code == 0x3E or code == 0x2F:
+        return before & (LETTER | DIGIT) != 0 and after & LETTER != 0
+    if code == 0x2A or code == 0x2B or code == 0x5E:
+        return before & DIGIT != 0 and (after & DIGIT != 0 or follows == _HYPHEN)
+    return False
+
+
+@njit(nogil=True, cache=True)
+def _core(data: NDArray[np.uint8], start: int, stop: int, table: NDArray[np.uint16], words: Words, k: int) -> int:
+    """Add the words of a chunk from which front and back are gone."""
+    if _address(data, start, stop):
+        return emit(data, start, stop, table, words, k)
+    end = _contraction(data, start, stop)
+    word, i, before = start, start, 0
+    while i < end:
+        code, length = char_at(data, i, end)
+        kind = class_of(table, code)
+        j = i + length
+        if not kind & ALNUM:
+            run = 1
+            repeats = code == 0x2E or code == _HYPHEN or code == _EN or code == _EM
+            while repeats and j < end and char_at(data, j, end)[0] == code:
+                j += length
+                run += 1
+            follows = char_at(data, j, end)[0] if j < end else 0
+            after = class_of(table, follows) if j < end else 0
+            if kind & ICON or _cut(code, run, before, after, follows):
+                if word < i:
+                    k = emit(data, word, i, table, words, k)
+                k = emit(data, i, j, table, words, k)
+                word = j
+        before = kind
+        i = j
+    if word < end:
+        k = emit(data, word, end, table, words, k)
+    return emit(data, end, stop, table, words, k) if end < stop else k
+
+
+@njit(nogil=True, cache=True)
+def _count(data: NDArray[np.uint8], start: int, stop: int, tally: NDArray[np.int64]) -> None:
+    """Add what a chunk holds of `#`, of ellipses, and of `{` (1) or `[` (2) to `tally`."""
+    dots = 0
+    for i in range(start, stop):
+        c = data[i]
+        dots = dots + 1 if c == 0x2E else 0
+        if dots == 3:
+            tally[1] += 1
+            dots = 0
+        elif c == 0x23:
+            tally[0] += 1
+        elif c == 0x7B:
+            tally[2] |= 1
+        elif c == 0x5B:
+            tally[2] |= 2
+        elif c == 0xE2 and char_at(data, i, stop)[0] == _ELLIPSIS:
+            tally[1] += 1
+
+
+@njit(nogil=True, cache=True)
+def split_chunk(data: NDArray[np.uint8], start: int, stop: int, table: NDArray[np.uint16], words: Words, k: int) -> int:
+    """Add the words of the chunk ``data[start:stop]``, without white space, from number `k`; return the next."""
+    _count(data, start, stop, words.tally)
+    while start < stop:
+        i = _front(data, start, stop, table)
+        if i == start:
+            break
+        k = emit(data, start, i, table, words, k)
+        start = i
+    end = stop
+    while end > start:
+        i = _back(data, start, end, table)
+        if i == end:
+            break
+        end = i
+    if end > start:
+        k = _core(data, start, end, table, words, k)
+    while end < stop:  # what came off the back, forward again: 's whole, a run of dots whole
+        i = end
+        while _is_dot(data, i, end, stop):
+            i += 1
+        if i == end:
+            i += char_at(data, end, stop)[1]
+            if i < stop and (data[i] == 0x73 or data[i] == 0x53):
+                i += 1
+        k = emit(data, end, i, table, words, k)
+        end = i
+    return k
