@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -32,6 +33,7 @@ from making import (
     tiny_tokenizer,
     write_pool,
 )
+from tamis.errors import OptionError
 
 TARGET = [{"text": "river stone paper light"}, {"text": "grain sieve harbour copper tensor"}]
 RECORDS = make_records(150)
@@ -50,7 +52,7 @@ JOBS: dict[str, dict[str, Any]] = {
     "top-field": {"n": 25, "by": "n:asc", "where": "good"},
     "length": {"tokens": 900, "method": "length", "order": "shortest", "quota": "good=true<=50%"},
     "dsir": {"n": 45, "target": TARGET},
-    "dsir-top": {"fraction": 0.3, "target": TARGET, "top_k": True, "where": "ratio > -50"},
+    "dsir-top": {"fraction": 0.3, "target": TARGET, "top_k": True, "where": "ratio < -120"},
     "dsir-tokens": {"tokens": 800, "target": TARGET, "quota": "lang<=40%"},
 }
 
@@ -92,7 +94,7 @@ def test_same_bytes_at_any_threads_fragments_and_stores(name: str) -> None:
 @pytest.mark.parametrize("kind", ["parquet", "csv", "stream", "pretty"])
 def test_same_bytes_of_other_formats_at_any_fragment_size(kind: str) -> None:
     path = write_pool(Path("pool." + kind.replace("pretty", "json").replace("stream", "arrow")), kind, RECORDS)
-    wanted = {o: bytes_of(run(path, f"{o}.parquet", n=30, quota="lang<=40%")) for o in ("one",)}["one"]
+    wanted = bytes_of(run(path, "one.parquet", n=30, quota="lang<=40%"))
     for size in (300, 2000, 20_000):
         with fragments_of(size):
             assert bytes_of(run(path, "one.parquet", n=30, quota="lang<=40%", threads=2)) == wanted
@@ -119,7 +121,7 @@ def test_a_warm_store_serves_other_jobs() -> None:
         assert warm == bytes_of(run("pool.jsonl", **options)), name
     write_pool(Path("pool.jsonl"), "jsonl", RECORDS[::-1])
     assert bytes_of(run("pool.jsonl", store="store", n=9)) == bytes_of(run("pool.jsonl", n=9)), "changed meanwhile"
-    assert run("pool.jsonl", store="store", n=9, text="lang") and decisions(Path("out.jsonl")) != {}
+    assert bytes_of(run("pool.jsonl", store="store", n=9, text="lang")) == bytes_of(run("pool.jsonl", n=9, text="lang"))
 
 
 # --- the same choice
@@ -183,7 +185,7 @@ def test_copies_are_numbered_and_interchangeable(names: list[str], budget: int, 
         found = []
         for rows in (records, records[::-1]):
             with tamis.select(rows, n=budget, seed=seed, store=f"{folder}/store") as chosen:
-                strings = chosen.identities.strings(chosen.identities.order).to_pylist()
+                everyone = chosen.identities.strings(np.arange(len(rows))).to_pylist()
                 for name in set(names):
                     own = [
                         i
@@ -195,7 +197,7 @@ def test_copies_are_numbered_and_interchangeable(names: list[str], budget: int, 
                         if r["text"] == f"record {name}"
                     ]
                     assert own == [own[0], *(f"{own[0]}-{k}" for k in range(2, len(own) + 1))]
-                found.append((set(strings), set(chosen.ids.to_pylist())))
+                found.append((set(everyone), set(chosen.ids.to_pylist())))
         assert found[0] == found[1]
 
 
@@ -249,6 +251,7 @@ def test_parquet_keeps_values_and_schema() -> None:
         }
     )
     pq.write_table(table, "pool.parquet", row_group_size=11)
+    table = pq.read_table("pool.parquet")  # Parquet has a name of its own for the elements of lists
     for size in (None, 300):
         with fragments_of(size):
             output = select("pool.parquet", "out.parquet", n=50, threads=2)
@@ -388,12 +391,12 @@ def test_types_of_fields_are_those_of_the_whole_pool(size: int | None) -> None:
             assert [record["f"] for record in chosen.to_dicts()] == [18, 19, 20.5]
         with tamis.select(mixed, n=5, by="f") as chosen:
             assert [record["f"] for record in chosen.to_dicts()] == [35.5, 36.5, 37.5, 38.5, 39.5]
-        with pytest.raises(tamis.run.options.OptionError, match="'v' is no signal, and as a field: .* got texts"):
+        with pytest.raises(OptionError, match="'v' is no signal, and as a field: .* got texts"):
             tamis.select(mixed, n=5, by="v")
         nested = [*mixed, {"text": "nested", "v": [1]}]
-        with pytest.raises(tamis.run.options.OptionError, match="got an array or object in .*, line 41"):
+        with pytest.raises(OptionError, match="got an array or object in .*, line 41"):
             tamis.select(nested, n=5, where="v = '7'")
-        with pytest.raises(tamis.run.options.OptionError, match="no record has a value in the field 'u'"):
+        with pytest.raises(OptionError, match="no record has a value in the field 'u'"):
             tamis.select(mixed, n=5, where="u = 1")
 
 
@@ -429,6 +432,8 @@ def test_field_prefix_means_the_field() -> None:
         assert chosen.to_dicts()[0]["bytes"] == 81
     with tamis.select(records, n=1, by="field:bytes") as chosen:
         assert chosen.to_dicts()[0]["bytes"] == 100
+    with tamis.select(records, n=1, by="field:bytes:asc") as chosen:
+        assert chosen.to_dicts()[0]["bytes"] == 81
     with tamis.select(records, n=99, where='"field:bytes" > 98 and bytes < 2') as chosen:
         assert [r["bytes"] for r in chosen.to_dicts()] == [100]
     with tamis.select(records, n=10, quota="tokens=u>=10") as chosen:
@@ -441,11 +446,11 @@ def test_quotas_on_nulls_truth_values_and_numbers() -> None:
     """Groups are the JSON text of a value: null and absent one group, `1` and `"1"` another, `true` a third."""
     values: list[Any] = [None, True, 1, "1", 1.5, "null"]
     records: list[dict[str, Any]] = [{"text": f"r{i}", "v": values[i % 6]} for i in range(60)] + [{"text": "absent"}]
-    path = select(records, "out.jsonl", n=20, quota=["v=true>=10", "v=1<=2", "v=null<=3", "v=1.5<=0"])
+    path = select(records, "out.jsonl", n=20, quota=["v=true>=10", "v=1<=4", "v=null<=7", "v=1.5<=0"])
     found = [json.loads(line).get("v") for line in path.read_bytes().splitlines()]
     assert sum(v is True for v in found) >= 10
-    assert sum(v in (1, "1") and v is not True for v in found) <= 2
-    assert sum(v in (None, "null") for v in found) <= 3
+    assert sum(v in (1, "1") and v is not True for v in found) <= 4
+    assert sum(v in (None, "null") for v in found) <= 7
     assert 1.5 not in found
     groups = {row["group"] for row in decisions(path).values()}
     assert groups == {"v=null", "v=true", "v=1", "v=1.5"}

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
+from typing import Any
 
 import click
 
@@ -57,6 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    warnings.showwarning = _warn
     try:
         verbs.main(args=arguments, prog_name="tamis", standalone_mode=False)
     except click.exceptions.Exit as leave:
@@ -80,3 +83,8 @@ def run(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"tamis: error: {error}\n")
         return error.exit_code
     return 0
+
+
+def _warn(message: Warning | str, *_: Any) -> None:
+    """Show a warning as a sentence, without the line of code it came from."""
+    sys.stderr.write(f"tamis: {message}\n")

@@ -99,6 +99,11 @@ def _by_suffix(beginning: bytes, name: str) -> str:
     text = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()
     first = text[:1]
     if found in ("json", None) and first in (b"[", b"{"):
+        if text.partition(b"\n")[0].strip() == b"{":
+            raise InputError(
+                f"{name}: expected a JSON array, or a record a line, got an object over several lines. Turn objects "
+                "into lines (jq -c .), or write the array that it holds into a file of its own."
+            )
         return "json" if first == b"[" else "jsonl"
     if found == "jsonl" and first == b"[" and not _is_line(text):
         return "json"

@@ -150,8 +150,10 @@ def _help(samples: Sequence[_Record]) -> str:
     keys = Counter(key for record in samples[:_LIMIT] for key in record)
     if not keys:
         return f"{len(samples):,} records were looked at and none has a field."
-    texts = Counter(key for record in samples[:_LIMIT] for key, value in record.items() if isinstance(value, str))
-    example = texts.most_common(1)[0][0] if texts else "FIELD"
+    letters: Counter[str] = Counter()
+    for record in samples[:_LIMIT]:
+        letters.update({key: len(value) for key, value in record.items() if isinstance(value, str)})
+    example = letters.most_common(1)[0][0] if letters else "FIELD"  # the field that holds most of the text
     return (
         f"Fields seen: {', '.join(key for key, _ in keys.most_common(20))}. Say where the text is: "
         f"--text '{example}', or a template such as --text '{{{example}}} ...'."

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit, urlunsplit
 
 from tamis.corpus.chunk import Chunk
@@ -73,7 +73,7 @@ def _expand_one(given: str, store: Store, passed: list[str]) -> Iterator[tuple[s
         yield "-", _spool_stdin(store)
         return
     if "://" in given:
-        yield redact(given), _spool_url(given, store)
+        yield from _remote(given, store)
         return
     path = Path(given)
     if path.is_dir():
@@ -181,7 +181,28 @@ def _spool_stdin(store: Store) -> Path:
     return target
 
 
-def _spool_url(url: str, store: Store) -> Path:
+def _remote(url: str, store: Store) -> Iterator[tuple[str, Path]]:
+    """Yield the files behind a URL, or behind a pattern of one, each with its copy in the spool."""
+    files, remote = _driver(url)
+    shown = redact(url)
+    try:
+        if url.startswith(("http://", "https://")) or not glob.has_magic(remote) or files.exists(remote):
+            yield shown, _spooled(files, url, remote, store)
+            return
+        names = sorted(name for name, info in files.glob(remote, detail=True).items() if info["type"] == "file")
+        for name in names:
+            full = str(files.unstrip_protocol(name))
+            yield redact(full), _spooled(files, full, name, store)
+    except FileNotFoundError as error:
+        raise InputError(f"no such file: {shown}.") from error
+    except Exception as error:  # drivers raise what they like; the URL's secrets must not leak
+        raise InputError(f"{shown} cannot be read: {type(error).__name__}.") from error
+    if not names:
+        raise InputError(f"no file matches '{shown}'.")
+
+
+def _driver(url: str) -> tuple[Any, str]:
+    """Return the fsspec file system of a URL, and what it calls the file."""
     import fsspec
 
     shown = redact(url)
@@ -195,20 +216,20 @@ def _spool_url(url: str, store: Store) -> Path:
         raise UserError(f"reading {shown} needs a driver that is not installed: {error}") from error
     except ValueError as error:
         raise InputError(f"{shown}: {error}") from error
-    try:
-        info = files.info(remote)
-        marks = ("size", "ETag", "etag", "LastModified", "mtime")
-        mark = "|".join([url, *(str(info.get(name)) for name in marks)])
-        known = any(info.get(name) for name in marks[1:])  # by its size alone a file may have changed
-        suffix = "".join(Path(urlsplit(url).path).suffixes[-2:])
-        target = store.spool() / f"url-{hashlib.blake2b(mark.encode(), digest_size=16).hexdigest()}{suffix}"
-        if not known or not target.exists():
-            with files.open(remote, "rb") as stream:
-                _copy(stream, target)
-    except FileNotFoundError as error:
-        raise InputError(f"no such file: {shown}.") from error
-    except Exception as error:  # drivers raise what they like; the URL's secrets must not leak
-        raise InputError(f"{shown} cannot be read: {type(error).__name__}.") from error
+    return files, str(remote)
+
+
+def _spooled(files: Any, url: str, remote: str, store: Store) -> Path:
+    """Return the copy of a remote file; an earlier one where the server says that it is the same."""
+    info = files.info(remote)
+    marks = ("size", "ETag", "etag", "LastModified", "mtime")
+    mark = "|".join([url, *(str(info.get(name)) for name in marks)])
+    known = any(info.get(name) for name in marks[1:])  # by its size alone a file may have changed
+    suffix = "".join(Path(urlsplit(url).path).suffixes[-2:])
+    target = store.spool() / f"url-{hashlib.blake2b(mark.encode(), digest_size=16).hexdigest()}{suffix}"
+    if not known or not target.exists():
+        with files.open(remote, "rb") as stream:
+            _copy(stream, target)
     return target
 
 

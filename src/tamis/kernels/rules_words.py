@@ -78,18 +78,16 @@ def emit(data: NDArray[np.uint8], start: int, stop: int, table: NDArray[np.uint1
     if i < stop:
         h ^= remainder64(data, start, i, stop)
     words.hashes[k] = fold64(h ^ np.uint64(stop - start), TURN)
-    characters, some, every, i = 0, 0, PUNCT | TERMINAL, start
-    kinds = SYMBOL
+    characters, some, every, i = 0, 0, PUNCT | TERMINAL | SYMBOL, start
     while i < stop:
         code, length = char_at(data, i, stop)
         kind = class_of(table, code)
         some |= kind
         every &= kind
-        kinds &= kind
         characters += 1
         i += length
     mark = HAS_LETTER if some & LETTER else 0
-    if not kinds:
+    if not every & SYMBOL:
         mark |= NOT_SYMBOL
     if every & PUNCT:
         mark |= ALL_PUNCT

@@ -137,26 +137,6 @@ def _wide_word(data: NDArray[np.uint8], start: int, stop: int) -> tuple[int, np.
     return i, h
 
 
-@njit(nogil=True, cache=True, forceinline=True)
-def _ascii_word(data: NDArray[np.uint8], start: int, stop: int) -> tuple[int, np.uint64]:
-    """Return where the ASCII run at `start` ends and its hash."""
-    i = start
-    h = _S0
-    while True:
-        # Past the end of the text come zeros, which are no word characters.
-        x = _lower(load64(data, i) if i + 8 <= stop else remainder64(data, start, i, stop))
-        ends = _no_ascii_word(x)
-        if ends == _ZERO:
-            h = fold64(h ^ x, _S1)
-            i += 8
-        else:
-            bits = count_trailing_zeros(ends) & ~_SEVEN
-            if bits:
-                h ^= x & ~(_ALL << bits)
-            i += np.int64(bits >> _THREE)
-            return i, fold64(h ^ np.uint64(i - start), _S1)
-
-
 @njit(nogil=True, cache=True)
 def word_hashes(
     data: NDArray[np.uint8], first: int, stop: int, hashes: NDArray[np.uint64], spans: NDArray[np.int64]
@@ -176,7 +156,21 @@ def word_hashes(
             if not _ASCII_WORD[byte]:
                 i += 1
                 continue
-            i, h = _ascii_word(data, start, stop)
+            h = _S0
+            while True:
+                # Past the end of the text come zeros, which are no word characters.
+                x = _lower(load64(data, i) if i + 8 <= stop else remainder64(data, first, i, stop))
+                ends = _no_ascii_word(x)
+                if ends == _ZERO:
+                    h = fold64(h ^ x, _S1)
+                    i += 8
+                else:
+                    bits = count_trailing_zeros(ends) & ~_SEVEN
+                    if bits:
+                        h ^= x & ~(_ALL << bits)
+                    i += np.int64(bits >> _THREE)
+                    break
+            h = fold64(h ^ np.uint64(i - start), _S1)
             if i < stop and data[i] >= 0x80 and _kind(_decode(data, i, stop)[0]) == _WORD:
                 i, h = _wide_word(data, start, stop)
         else:

@@ -8,6 +8,7 @@ shingles of the candidates lie in nameless temporary files in the store's folder
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -130,8 +131,13 @@ class Hashes:
 
     def band(self, number: int) -> NDArray[np.uint64]:
         """Return the hashes of one band, in memory: `m`."""
-        mapped = np.memmap(self._file, np.uint64, "r", 8 * number * self.count, (self.count,))
-        return np.array(mapped)
+        found = np.empty(self.count, np.uint64)
+        left = memoryview(found).cast("B") if self.count else memoryview(b"")
+        at = 8 * number * self.count
+        while len(left):  # a read of its own, not a mapping: threads share the file, and nothing stays resident
+            got = os.preadv(self._file.fileno(), [left], at)
+            left, at = left[got:], at + got
+        return found
 
     def at(self, places: NDArray[np.int64]) -> NDArray[np.uint64]:
         """Return the hashes of some records in all bands: `bands x len(places)`."""

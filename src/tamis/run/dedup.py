@@ -22,7 +22,7 @@ from tamis.errors import InputError, OptionError
 from tamis.kernels.clusters import FIXED, FREE, components, connect, settle
 from tamis.kernels.order import canonical_order
 from tamis.run.banding import Buckets, Hashes, Member, Sets, facts_of, signature_sets, signed, text_sets
-from tamis.run.sample import measure, sampled
+from tamis.run.sample import confirmed, measure, sampled
 from tamis.signals.lsh import Bands, bands_of, lsh_parameters
 from tamis.signals.minhash import MinHash
 
@@ -126,43 +126,46 @@ def dedup(
     first = same_words(facts.exact, visit)
     leaders = visit[first[visit] == visit]
     member = Member(corpus, np.sort(leaders))
-    place = np.searchsorted(member.rows, leaders)  # positions in the member list, in visiting order
     hashes = Hashes([member], signal, plan)
     try:
-        found = hashes.buckets(place)
+        found = hashes.buckets(np.searchsorted(member.rows, leaders))
         picked = sampled(facts.mark, ids, member.rows, sample)
-        wanted = np.zeros(len(member.rows), np.bool_)
-        wanted[found.order] = exact
-        wanted[picked] = True
-        sets = text_sets([member], signal, wanted) if wanted.any() else Sets(np.empty(0, np.uint64), _no_spans(wanted))
-        proof = sets if exact else signature_sets([member], signal, _mask(wanted, found.order))
+        sets = text_sets([member], signal, _mask(len(leaders), picked, found.order if exact else picked))
+        proof = sets if exact else signature_sets([member], signal, _mask(len(leaders), found.order))
         decided = _decide(found, proof, pins[member.rows], threshold, 0 if exact else signal.permutations, limit)
         result = _spread(decided, found, member, visit, first, pins)
         measured = measure(picked, sets, hashes, facts.mark[member.rows], threshold, result.removed[member.rows])
     finally:
         hashes.close()
-    report = {
-        "threshold": threshold,
-        **signal.parameters(),
-        "bands": plan.bands,
-        "rows": plan.rows,
-        "expected": {"miss": plan.miss, "alarm": plan.alarm, "miss_at_threshold": plan.edge},
-        "verified_by": "Jaccard" if exact else "signature",
-        "records": len(visit),
-        "without_words": int((first[visit] < 0).sum()),
-        "different_words": len(leaders),
-        "candidates": len(found.order),
-        "compared": decided.told[0],
-        "verified": decided.told[1],
-        "unseen": decided.told[2],
-        "removed": int(result.removed.sum()),
-        "copies": int(result.copy.sum()),
-        "clusters": len(np.unique(result.clusters[result.removed])),
-        "sample": measured,
-        "seconds": time.perf_counter() - started,
-    }
-    result.report.update(report)
+    if measured is not None:
+        measured["precision"] = 1.0 if exact else _precision(result, member, signal, threshold, sample)
+    result.report.update(
+        {
+            "threshold": threshold,
+            **signal.parameters(),
+            **plan.report(),
+            "verified_by": "Jaccard" if exact else "signature",
+        }
+    )
+    result.report.update(records=len(visit), without_words=int((first[visit] < 0).sum()), different_words=len(leaders))
+    result.report.update(zip(("compared", "verified", "unseen"), decided.told, strict=True))
+    result.report.update(
+        candidates=len(found.order),
+        removed=int(result.removed.sum()),
+        copies=int(result.copy.sum()),
+        clusters=len(np.unique(result.clusters[result.removed])),
+        sample=measured,
+        seconds=time.perf_counter() - started,
+    )
     return result
+
+
+def _precision(result: Deduped, member: Member, signal: MinHash, threshold: float, sample: int) -> float | None:
+    """Return which share of the records that went by an estimate their texts confirm (of at most `sample`)."""
+    rows = member.rows[result.removed[member.rows]][: max(1, sample // 2)]
+    places = np.searchsorted(member.rows, rows)
+    others = np.searchsorted(member.rows, result.neighbour[rows])
+    return confirmed(text_sets([member], signal, _mask(len(member.rows), places, others)), places, others, threshold)
 
 
 def visiting_order(
@@ -270,11 +273,8 @@ def _check_lengths(n: int, **arrays: NDArray[Any] | None) -> None:
             raise InputError(f"dedup, '{name}': expected one value for each of {n:,} records, got {values.shape}.")
 
 
-def _mask(like: NDArray[np.bool_], places: NDArray[np.int64]) -> NDArray[np.bool_]:
-    found = np.zeros(len(like), np.bool_)
-    found[places] = True
+def _mask(n: int, *places: NDArray[np.int64]) -> NDArray[np.bool_]:
+    found = np.zeros(n, np.bool_)
+    for some in places:
+        found[some] = True
     return found
-
-
-def _no_spans(like: NDArray[np.bool_]) -> NDArray[np.int64]:
-    return np.zeros((len(like), 2), np.int64)

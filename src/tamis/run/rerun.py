@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tamis.errors import InputError
+from tamis.run.annotate import run_annotate
 from tamis.run.manifest import inputs_of, load_manifest
 from tamis.run.options import Job, Runtime
 from tamis.run.outputs import Outputs
@@ -43,22 +44,38 @@ def rerun(path: Path, runtime: Runtime, progress: Progress | None = None) -> dic
         If the manifest's inputs are gone, have changed, or were objects in memory.
     """
     told = load_manifest(path)
-    if any(part["format"] == "objects" for part in told["inputs"]):
-        raise InputError(f"{path}: its pool was an object in memory, which a manifest cannot bring back.")
-    job = job_from(told["job"])
-    output = told["output"]
+    if any(part["format"] == "objects" for part in [*told["inputs"], *told.get("targets", [])]):
+        raise InputError(f"{path}: it read an object in memory, which a manifest cannot bring back.")
     with _folder(told["run"].get("folder")), tempfile.TemporaryDirectory(prefix="tamis-rerun-") as scratch:
-        target = Path(scratch) / output["name"]
-        with run_select(job, runtime, output=target, progress=progress) as selection:
-            _same_inputs(path, told["inputs"], inputs_of(selection.corpus))
-            selection.write(target, annotate=output["annotate"], ids_only=output["ids_only"], shards=output["shards"])
-        found = load_manifest(Outputs(target, output["shards"]).manifest)
+        target = Path(scratch) / told["output"]["name"]
+        again = _annotate if told.get("verb") == "annotate" else _select
+        again(path, told, target, runtime, progress)
+        found = load_manifest(Outputs(target, told["output"]["shards"]).manifest)
     before = {part["name"]: part["content"] for part in told["outputs"]}
     after = {part["name"]: part["content"] for part in found["outputs"]}
     outputs = [
         {"name": name, "same": before.get(name) == after.get(name)} for name in sorted(before.keys() | after.keys())
     ]
     return {"same": all(part["same"] for part in outputs), "outputs": outputs, "counts": found["counts"]}
+
+
+def _select(path: Path, told: dict[str, Any], target: Path, runtime: Runtime, progress: Progress | None) -> None:
+    """Select again, into `target`."""
+    how = {name: told["output"][name] for name in ("annotate", "ids_only", "shards")}
+    with run_select(job_from(told["job"]), runtime, output=target, progress=progress) as selection:
+        _same_inputs(path, told["inputs"], inputs_of(selection.corpus))
+        targets = [part for corpus in selection.targets for part in inputs_of(corpus)]
+        _same_inputs(path, told["targets"], targets)
+        selection.write(target, **how)
+
+
+def _annotate(path: Path, told: dict[str, Any], target: Path, runtime: Runtime, progress: Progress | None) -> None:
+    """Compute signals again, into `target`."""
+    how = {name: told["output"][name] for name in ("into", "shards")}
+    names = tuple(told["signals"])
+    with run_annotate(job_from(told["job"]), names, runtime, output=target, progress=progress) as found:
+        _same_inputs(path, told["inputs"], inputs_of(found.corpus))
+        found.write(target, **how)
 
 
 def job_from(told: dict[str, Any]) -> Job:

@@ -18,25 +18,24 @@ from numpy.typing import NDArray
 from tamis.corpus.identity import Ids
 from tamis.kernels.clusters import exact_pairs
 from tamis.kernels.hashing import salt, uniforms
+from tamis.kernels.minhash import jaccard
 from tamis.run.banding import Hashes, Sets
 
-__all__ = ["interval", "measure", "sampled"]
+__all__ = ["confirmed", "interval", "measure", "sampled"]
 
 _Z = 1.959963984540054
 
 
 def sampled(mark: NDArray[np.uint32], ids: Ids, rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Return positions in `rows` of at most `count` records, whole marks together, whatever the order of the input.
+    """Return positions in `rows` of at most `count` records, mark by mark, whatever the order of the input.
 
     `mark` and `ids` are of all `n` records.
     """
-    if count >= len(rows):
-        return np.arange(len(rows))
     words = np.zeros((len(rows), 2), np.uint64)
     words[:, 0] = mark[rows]
     keys = ids.keys[rows]
     order = np.lexsort((keys[:, 1], keys[:, 0], uniforms(words, salt(0, "duplicates sampled by mark"))))
-    return np.sort(order[:count])
+    return np.asarray(order[:count], np.int64)
 
 
 def measure(
@@ -64,9 +63,7 @@ def measure(
     -------
     dict or None
         `records`, `pairs` at or above the threshold, `recall` (None without pairs) with `low` and
-        `high` (95 %), `both_stay` (pairs of which neither goes), and `precision`: the share of the
-        records that went which an exact comparison confirms, 1 where that is how they were
-        verified. None without a sample.
+        `high` (95 %), and `both_stay` (pairs of which neither goes). None without a sample.
     """
     pairs, similarity, complete = np.empty((0, 2), np.int32), np.empty(0), False
     while len(picked):
@@ -86,6 +83,16 @@ def measure(
             found |= band[pairs[:, 0]] == band[pairs[:, 1]]
         told["recall"], told["low"], told["high"] = interval(found, 1.0 / similarity, mark[first])
     return told
+
+
+def confirmed(sets: Sets, first: NDArray[np.int64], second: NDArray[np.int64], threshold: float) -> float | None:
+    """Return the share of pairs of positions whose sets are at or above the threshold; None without pairs."""
+    spans = sets.spans
+    held = [
+        jaccard(sets.values, *spans[a].tolist(), *spans[b].tolist(), threshold, 0) >= 0
+        for a, b in zip(first.tolist(), second.tolist(), strict=True)
+    ]
+    return sum(held) / len(held) if held else None
 
 
 def interval(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from tamis.corpus.corpus import Corpus, Settings
 from tamis.corpus.objects import chunks_of, is_objects
@@ -43,6 +46,7 @@ class Session:
     def __init__(self, runtime: Runtime, beside: Path | None = None, command: str = "tamis") -> None:
         self.runtime = runtime
         self.engine = Local(runtime.threads)
+        _limit_libraries(self.engine.threads)
         self._temporary: Path | None = None
         folder = runtime.store or (beside.parent / ".tamis" if beside is not None else None)
         if folder is None:
@@ -104,3 +108,9 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _limit_libraries(threads: int) -> None:
+    """Hold the thread pools of Arrow and of tokenizers to the number of threads granted."""
+    pa.set_cpu_count(threads)
+    os.environ.setdefault("RAYON_NUM_THREADS", str(threads))  # read once, when a tokenizer first works

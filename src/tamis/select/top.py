@@ -65,7 +65,7 @@ class Top(Selector):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         signal, _, way = self.by.rpartition(":")
-        if not signal:
+        if signal in ("", "field"):  # `field:NAME` is a field that has a signal's name
             signal, way = self.by, "desc"
         if way not in ("asc", "desc"):
             raise OptionError(

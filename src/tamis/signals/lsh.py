@@ -11,6 +11,7 @@ alarm costs one comparison and a miss a duplicate that stays.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,11 @@ class Bands:
     miss: float
     alarm: float
     edge: float
+
+    def report(self) -> dict[str, Any]:
+        """Return the cut and what to expect of it, as JSON-able values."""
+        expected = {"miss": self.miss, "alarm": self.alarm, "miss_at_threshold": self.edge}
+        return {"bands": self.bands, "rows": self.rows, "expected": expected}
 
 
 def candidate_probability(similarity: NDArray[np.float64] | float, bands: int, rows: int) -> NDArray[np.float64]:

@@ -67,6 +67,10 @@ def _numbers(column: pa.StructArray, name: str, kind: np.dtype[Any]) -> NDArray[
     return np.frombuffer(data, kind)[part.offset : part.offset + len(part)] if len(part) else np.empty(0, kind)
 
 
+def _words32(values: NDArray[np.uint32]) -> pa.Array:
+    return pa.Array.from_buffers(pa.uint32(), len(values), [None, pa.py_buffer(values)])
+
+
 class MinHash(RecordSignal):
     """The signature of a text: a struct of `high`, `low` (exact hash), `mark` and `minima`.
 
@@ -114,11 +118,11 @@ class MinHash(RecordSignal):
     def column(self, text: Text) -> pa.StructArray:
         """Return a struct array: the signature of each of the `n` texts."""
         exact, minima, mark = signatures(text.data, text.offsets, self.unit == "chars", self.size, self._a, self._b)
-        flat = pa.array(minima.reshape(-1), pa.uint32())
+        flat = _words32(minima.reshape(-1))
         arrays = {
             "high": as_arrow(np.ascontiguousarray(exact[:, 0])),
             "low": as_arrow(np.ascontiguousarray(exact[:, 1])),
-            "mark": pa.array(mark, pa.uint32()),
+            "mark": _words32(mark),
             "minima": pa.FixedSizeListArray.from_arrays(flat, self.permutations),
         }
         return pa.StructArray.from_arrays(list(arrays.values()), names=list(arrays))
