@@ -39,7 +39,22 @@ __all__ = [
 
 Record = dict[str, Any]
 
-WORDS = "data grain sieve river stone paper light tensor harbour copper violet meadow engine signal".split()
+WORDS = [
+    "data",
+    "grain",
+    "sieve",
+    "river",
+    "stone",
+    "paper",
+    "light",
+    "tensor",
+    "harbour",
+    "copper",
+    "violet",
+    "meadow",
+    "engine",
+    "signal",
+]
 
 
 def make_records(n: int = 40, start: int = 0) -> list[Record]:

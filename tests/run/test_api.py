@@ -14,10 +14,6 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-
-import tamis
-import tamis.run.api
-from data import REPOSITORY
 from making import (
     decisions,
     fragments_of,
@@ -29,6 +25,10 @@ from making import (
     tiny_tokenizer,
     write_pool,
 )
+
+import tamis
+import tamis.run.api
+from data import REPOSITORY
 from tamis.errors import InputError, OptionError, OutputError, UserError
 
 RECORDS = make_records(60)
@@ -147,7 +147,14 @@ def test_python_and_command_line_agree() -> None:
     assert code == 0, err
     assert Path("py.jsonl").read_bytes() == Path("cli.jsonl").read_bytes()
     assert Path("py.decisions.parquet").read_bytes() == Path("cli.decisions.parquet").read_bytes()
-    for words in ("60 records in 1 file", "filtered", "chosen", "by dsir", "cli.decisions.parquet", "cli.manifest.json"):
+    for words in (
+        "60 records in 1 file",
+        "filtered",
+        "chosen",
+        "by dsir",
+        "cli.decisions.parquet",
+        "cli.manifest.json",
+    ):
         assert words in out
 
 
@@ -253,7 +260,10 @@ def test_why_tells_every_fate() -> None:
     rows = decisions(Path("out.jsonl"))
     fates = {
         next(name for name, row in rows.items() if row["kept"]): ("chosen", "It was chosen, number"),
-        next(n for n, r in rows.items() if r["stage"] == "choose" and not r["kept"]): ("not chosen", "It was not chosen"),
+        next(n for n, r in rows.items() if r["stage"] == "choose" and not r["kept"]): (
+            "not chosen",
+            "It was not chosen",
+        ),
         "r0050": ("not chosen", "--where"),
         "r0001": ("not chosen", "decided by hand: pinned: must drop"),
         "bad": ("not chosen", "set aside when reading: empty text"),
@@ -330,7 +340,7 @@ def test_methods_and_signals_are_listed() -> None:
         code, out, _ = tamis_cli(verb, "--json")
         assert code == 0
         rows = json.loads(out)
-        assert all(row["name"] and row["source"] and row["cost"] for row in rows)
+        assert all(row["name"] and row["title"] and row["cost"] and "source" in row for row in rows)
         told = tamis_cli(verb)[1].replace("\n", "")
         assert all(row["name"][:12] in told for row in rows)
     assert "top_k" in tamis_cli("methods", "dsir")[1]

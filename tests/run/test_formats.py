@@ -13,8 +13,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-
-import tamis
 from making import (
     COMPRESSED,
     decisions,
@@ -26,6 +24,8 @@ from making import (
     tamis_cli,
     write_pool,
 )
+
+import tamis
 from tamis.errors import InputError, UserError
 
 RECORDS = make_records(40)
@@ -376,7 +376,7 @@ def test_id_option(container: str) -> None:
     path = write_pool(Path("pool" + SUFFIX[container]), container, RECORDS)
     assert read(path, id="id")[1] == [record["id"] for record in RECORDS]
     assert read(path, id="n")[1] == [str(record["n"]) for record in RECORDS]
-    with pytest.raises(InputError, match="expected distinct ids, got 'de' twice: .* and .*"):
+    with pytest.raises(InputError, match=r"expected distinct ids, got 'de' twice: .* and .*"):
         tamis.select(path, n=1, id="lang")
 
 
@@ -435,9 +435,8 @@ def test_messy_json_lines(end: bytes, size: int | None) -> None:
             chosen.write("out.jsonl")
     written = Path("out.jsonl").read_bytes()
     assert written == b"".join(line.strip() + b"\n" for line in MESSY)
-    assert [row["line"] for row in sorted(decisions(Path("out.jsonl"), place=True).values(), key=lambda r: r["line"])] == [
-        1, *range(4, 13),
-    ]  # fmt: skip
+    lines = [row["line"] for row in decisions(Path("out.jsonl"), place=True).values()]
+    assert sorted(lines) == [1, *range(4, 13)]
 
 
 # --- what cannot be read

@@ -19,8 +19,6 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-import tamis
 from making import (
     COMPRESSED,
     decisions,
@@ -33,6 +31,8 @@ from making import (
     tiny_tokenizer,
     write_pool,
 )
+
+import tamis
 from tamis.errors import OptionError
 
 TARGET = [{"text": "river stone paper light"}, {"text": "grain sieve harbour copper tensor"}]
@@ -247,7 +247,7 @@ def test_parquet_keeps_values_and_schema() -> None:
             "word": pa.array([f"w{i % 4}" for i in range(50)]).dictionary_encode(),
             "nested": pa.array([[{"a": i, "b": None}] * (i % 3) for i in range(50)]),
             "blob": pa.array([bytes([i, 255]) for i in range(50)], pa.binary()),
-            "money": pa.array([i for i in range(50)], pa.decimal128(9, 2)),
+            "money": pa.array(list(range(50)), pa.decimal128(9, 2)),
         }
     )
     pq.write_table(table, "pool.parquet", row_group_size=11)
@@ -391,10 +391,10 @@ def test_types_of_fields_are_those_of_the_whole_pool(size: int | None) -> None:
             assert [record["f"] for record in chosen.to_dicts()] == [18, 19, 20.5]
         with tamis.select(mixed, n=5, by="f") as chosen:
             assert [record["f"] for record in chosen.to_dicts()] == [35.5, 36.5, 37.5, 38.5, 39.5]
-        with pytest.raises(OptionError, match="'v' is no signal, and as a field: .* got texts"):
+        with pytest.raises(OptionError, match=r"'v' is no signal, and as a field: .* got texts"):
             tamis.select(mixed, n=5, by="v")
         nested = [*mixed, {"text": "nested", "v": [1]}]
-        with pytest.raises(OptionError, match="got an array or object in .*, line 41"):
+        with pytest.raises(OptionError, match=r"got an array or object in .*, line 41"):
             tamis.select(nested, n=5, where="v = '7'")
         with pytest.raises(OptionError, match="no record has a value in the field 'u'"):
             tamis.select(mixed, n=5, where="u = 1")

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from making import decisions, manifest, select, tamis_cli
 
 import tamis
 from data import real
-from making import decisions, manifest, select, tamis_cli
 from tamis.errors import InputError
 
 #: File, how its text is found, records, shape.
@@ -69,7 +69,9 @@ def test_texts_are_what_the_fields_say() -> None:
         records = json.load(file)
     with tamis.open(real("alpaca_52k/alpaca_data.json.gz")) as pool:
         for record, text in zip(records, pool.texts(), strict=True):
-            assert text == "\n".join(record[name] for name in ("instruction", "input", "output") if record[name] or name != "input")
+            assert text == "\n".join(
+                record[name] for name in ("instruction", "input", "output") if record[name] or name != "input"
+            )
         assert len(set(pool.ids.to_pylist())) == 52_002
     with lzma.open(real("corpus_arxiv/arxiv_stat.jsonl.xz")) as file:
         papers = [json.loads(line) for line in file]

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from making import COMPRESSED, decisions, lines_of, make_records, manifest, select, tamis_cli, write_pool
 
 import tamis
 from data import REPOSITORY
-from making import COMPRESSED, decisions, lines_of, make_records, manifest, select, tamis_cli, write_pool
 from tamis.errors import InputError, UserError
 
 pytest.importorskip("aiohttp")
@@ -239,7 +239,7 @@ def test_s3_keys_and_globs(bucket: Any) -> None:
         with tamis.open(pool) as opened:
             assert [record["id"] for record in opened.records()] == [record["id"] for record in RECORDS]
     for nothing in (f"{base}/c.jsonl", f"{base}/*.csv", f"s3://no-{bucket.bucket}/a.jsonl"):
-        with pytest.raises(InputError, match="no such file|no file matches|cannot be read"):
+        with pytest.raises(InputError, match=r"no such file|no file matches|cannot be read"):
             tamis.open(nothing)
 
 

@@ -19,6 +19,7 @@ __all__ = ["main"]
 #: Verb, and what it does in a line: the table of contents of `tamis --help`.
 VERBS = {
     "select": "Choose the records worth training on, with the reason for every record.",
+    "dedup": "Keep what is no near-duplicate of a record that is kept.",
     "annotate": "Compute signals and write them beside or into the records.",
     "why": "Tell one record's whole story.",
     "rerun": "Run a manifest again and check that the result is the same.",
@@ -59,11 +60,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    warnings.showwarning = _warn
+    warnings.showwarning = _warn  # type: ignore[assignment]
     try:
-        verbs.main(args=arguments, prog_name="tamis", standalone_mode=False)
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
+        code = verbs.main(args=arguments, prog_name="tamis", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return 2
@@ -82,7 +81,7 @@ def run(arguments: list[str] | None = None) -> int:
             raise
         sys.stderr.write(f"tamis: error: {error}\n")
         return error.exit_code
-    return 0
+    return code if isinstance(code, int) else 0  # what a verb left with, by `click.exceptions.Exit`
 
 
 def _warn(message: Warning | str, *_: Any) -> None:

@@ -49,17 +49,13 @@ def command(
         tokenizer=given["tokenizer"], strict=given["strict"], max_rejected=parse_rate(given["max_rejected"]),
     )  # fmt: skip
     outputs = Outputs(output, shards)
-    new = outputs.begin([Path(path) for path in (*job.pool, *job.target)], force=force)
     wanted = tuple(name.strip() for name in names.split(",") if name.strip())
-    try:
-        runtime = Runtime.of(given["threads"], given["memory"], given["store"], quiet)
-        found = run_annotate(job, wanted, runtime, output=output, progress=Progress(quiet or as_json))
-    except Exception:
-        if new:
-            outputs.forget()
-        raise
-    with found:
-        found.finish(outputs, into=into)
+    runtime = Runtime.of(given["threads"], given["memory"], given["store"], quiet)
+    with (
+        outputs.draft(job.files(), force=force, command=job.told("annotate")) as draft,
+        run_annotate(job, wanted, runtime, output=output, progress=Progress(quiet or as_json)) as found,
+    ):
+        found.finish(draft, into=into)
         told = {
             "records": found.counts["records"],
             "rejected": found.counts["rejected"],

@@ -53,6 +53,7 @@ _RUNTIME = (
         metavar="DIR",
         help="Folder of computed columns [default: .tamis beside the output].",
     ),
+    click.option("--report/--no-report", default=True, show_default=True, help="Write NAME.report.html."),
     click.option("--force", is_flag=True, help="Replace a finished output."),
     click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
     click.option("--quiet", is_flag=True, help="No progress and no notes."),

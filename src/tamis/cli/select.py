@@ -35,6 +35,11 @@ Examples:
 @click.option("--target-text", metavar="FIELD|TEMPLATE", help="Text of the target's records [default: as --text].")
 @click.option("--compat", is_flag=True, help="dsir: exactly as the package data-selection.")
 @click.option("--where", metavar="EXPR", help="SQL condition over fields and signals; null is false.")
+@click.option("--rules", metavar="SET,...", help="Leave out what fails these rules: gopher, c4, fineweb.")
+@click.option("--no-rule", "no_rules", multiple=True, metavar="RULE", help="Leave a rule out of --rules; repeatable.")
+@click.option("--dedup", type=float, metavar="THRESHOLD", help="Leave out near-duplicates, such as 0.8 (Jaccard).")
+@click.option("--dedup-by", metavar="SIGNAL[:asc]", help="Of near-duplicates, keep the highest (lowest) by this.")
+@click.option("--against", multiple=True, metavar="PATH", help="Leave out what holds text of these files; repeatable.")
 @click.option(
     "--quota",
     "quotas",
@@ -58,38 +63,13 @@ Examples:
 @options.runtime
 def command(output: Path | None, plan: bool, as_json: bool, force: bool, quiet: bool, **given: Any) -> None:
     """Choose records from POOL: files, folders, globs, URLs, or - for standard input."""
-    from tamis.cli.show import show_plan, show_selection
-    from tamis.errors import OptionError, OutputError
-    from tamis.run.options import Runtime
-    from tamis.run.outputs import Outputs
-    from tamis.run.progress import Progress
+    from tamis.cli.execute import execute, show_the_plan
 
     job = job_of(given)
-    shards = given["shards"]
-    if shards < 1:
-        raise OptionError(f"--shards: expected a whole number of at least 1, got {shards}.")
-    runtime = Runtime.of(given["threads"], given["memory"], given["store"], quiet)
-    progress = Progress(quiet or as_json)
     if plan:
-        from tamis.run.plan import plan_select
-
-        show_plan(plan_select(job, runtime, output, progress), as_json)
-        return
-    if output is None:
-        raise OutputError("expected a place to write to: -o NAME.jsonl or NAME.parquet.")
-    from tamis.run.select import run_select
-
-    outputs = Outputs(output, shards)
-    new = outputs.begin([Path(path) for path in (*job.pool, *job.target)], force=force)
-    try:
-        selection = run_select(job, runtime, output=output, progress=progress)
-    except Exception:
-        if new:
-            outputs.forget()
-        raise
-    with selection:
-        selection.finish(outputs, annotate=given["annotate"], ids_only=given["ids_only"])
-        show_selection(selection, outputs, as_json)
+        show_the_plan(job, output, as_json=as_json, quiet=quiet, given=given)
+    else:
+        execute(job, output, as_json=as_json, force=force, quiet=quiet, given=given)
 
 
 def job_of(given: dict[str, Any]) -> Any:
@@ -110,6 +90,11 @@ def job_of(given: dict[str, Any]) -> Any:
         by=given["by"],
         target=given["target"],
         where=given["where"],
+        rules=tuple(part.strip() for part in (given["rules"] or "").split(",") if part.strip()),
+        no_rules=given["no_rules"],
+        dedup=given["dedup"],
+        dedup_by=given["dedup_by"],
+        against=given["against"],
         quotas=given["quotas"],
         must_keep=options.ids_of(given["must_keep"], "--must-keep"),
         must_drop=options.ids_of(given["must_drop"], "--must-drop"),

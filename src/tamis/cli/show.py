@@ -67,6 +67,9 @@ def show_selection(selection: Any, outputs: Any, as_json: bool) -> None:
         )
     if counts["filtered"]:
         pairs.append(("filtered", f"{counts['filtered']:,} by --where {selection.job.where!r}"))
+    for stage in ("rules", "against", "dedup"):
+        if stage in counts:
+            pairs.append((stage, f"{counts[stage]:,} left out"))
     pairs.append(("eligible", f"{counts['eligible']:,}"))
     chosen = f"{counts['chosen']:,} by {selection.method.name} ({counts['chosen'] / max(counts['eligible'], 1):.1%})"
     if "tokens_chosen" in counts:

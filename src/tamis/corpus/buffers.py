@@ -26,7 +26,7 @@ _TYPES = {
 }
 
 
-_KINDS = {kind: dtype for dtype, kind in _TYPES.items()} | {
+_KINDS: dict[Any, Any] = {kind: dtype for dtype, kind in _TYPES.items()} | {
     pa.int8(): np.dtype(np.int8),
     pa.int16(): np.dtype(np.int16),
 }

@@ -126,7 +126,7 @@ def _is_line(text: bytes) -> bool:
 
 
 def _suffix(name: str) -> str:
-    path = Path(name.split("?", 1)[0])
+    path = Path(name)
     return Path(path.stem).suffix.lower() if path.suffix.lower() in _COMPRESSED else path.suffix.lower()
 
 

@@ -9,18 +9,20 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
-import shutil
+import os
+import re
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from tamis.corpus.chunk import Chunk
 from tamis.corpus.formats import FORMATS, Detected, detect, is_dataset_folder, known_suffix, plain_text
 from tamis.corpus.store import Store, aside_of, is_store
-from tamis.errors import InputError, UserError, missing_extra, nearest
+from tamis.errors import InputError, OutputError, UserError, missing_extra, nearest
 
 __all__ = ["Source", "expand", "from_chunks", "redact"]
 
@@ -76,9 +78,13 @@ def _expand_one(given: str, store: Store, passed: list[str]) -> Iterator[tuple[s
         yield from _remote(given, store)
         return
     path = Path(given)
-    if path.is_dir():
+    kind = _kind(path, given)
+    if kind == stat.S_IFDIR:
         yield from _folder(path, passed)
-    elif path.exists():
+    elif kind in (stat.S_IFIFO, stat.S_IFCHR):  # such as <(zcat pool.jsonl.gz): can be read only once
+        with path.open("rb") as stream:
+            yield given, _spool(stream, store)
+    elif kind:
         yield given, path
     elif glob.has_magic(given):
         names = sorted(glob.glob(given, recursive=True))  # noqa: PTH207 (absolute patterns too)
@@ -97,13 +103,41 @@ def _expand_one(given: str, store: Store, passed: list[str]) -> Iterator[tuple[s
         raise InputError(f"no such file or folder: {given}.{nearest(given, beside)}")
 
 
+def _kind(path: Path, given: str) -> int:
+    """Return what lies at a path, as `stat` tells it; 0 for nothing."""
+    try:
+        return stat.S_IFMT(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return 0
+    except OSError as error:
+        raise InputError(f"{given[:200]} cannot be opened: {error.strerror or error}.") from error
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Return everything in a folder, sorted, links followed; a folder that cannot be read is an error."""
+    found: list[Path] = []
+    seen: set[tuple[int, int]] = set()
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"the folder {error.filename} cannot be read: {error.strerror or error}.") from error
+
+    for base, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        about = Path(base).stat()
+        if (about.st_dev, about.st_ino) in seen:  # a link back
+            folders.clear()
+            continue
+        seen.add((about.st_dev, about.st_ino))
+        found += [Path(base, name) for name in (*folders, *files)]
+    return sorted(found)
+
+
 def _folder(folder: Path, passed: list[str]) -> Iterator[tuple[str, Path]]:
     if is_dataset_folder(folder):
         yield str(folder), folder
         return
     found: list[Path] = []
     own = _Own()
-    for path in sorted(folder.rglob("*")):
+    for path in _inside(folder):
         inside = path.relative_to(folder)
         if any(part.startswith(".") for part in inside.parts):
             continue
@@ -162,23 +196,36 @@ def redact(url: str) -> str:
     """Return a URL without user, password, query and fragment: what may stand in logs and manifests."""
     if "://" not in url:
         return url
-    parts = urlsplit(url)
-    host = parts.netloc.rsplit("@", 1)[-1]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+    return re.sub(r"://[^/?#]*@", "://", re.sub(r"[?#].*", "", url, flags=re.DOTALL))
 
 
 def _spool_stdin(store: Store) -> Path:
     if sys.stdin is None or sys.stdin.isatty():
         raise InputError("'-' reads standard input, which is a terminal: pipe a file into it.")
+    return _spool(sys.stdin.buffer, store)
+
+
+def _spool(stream: BinaryIO, store: Store) -> Path:
+    """Return a copy of a stream that can be read only once, named by its content."""
     aside = aside_of(store.spool() / "stdin")
     digest = hashlib.blake2b(digest_size=16)
-    with aside.open("wb") as copy:
-        while block := sys.stdin.buffer.read(1 << 20):
-            digest.update(block)
-            copy.write(block)
-    target = store.spool() / f"stdin-{digest.hexdigest()}"
-    aside.replace(target)
-    return target
+    try:
+        with aside.open("wb") as copy:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+                copy.write(block)
+        return aside.replace(store.spool() / f"stdin-{digest.hexdigest()}")
+    except OSError as error:
+        raise _no_room(store.spool(), error) from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _no_room(spool: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"the store cannot keep a copy of the input in {spool}: {error.strerror or error}. "
+        "Make room, or move the store with --store DIR."
+    )
 
 
 def _remote(url: str, store: Store) -> Iterator[tuple[str, Path]]:
@@ -195,6 +242,8 @@ def _remote(url: str, store: Store) -> Iterator[tuple[str, Path]]:
             yield redact(full), _spooled(files, full, name, store)
     except FileNotFoundError as error:
         raise InputError(f"no such file: {shown}.") from error
+    except OutputError:
+        raise
     except Exception as error:  # drivers raise what they like; the URL's secrets must not leak
         raise InputError(f"{shown} cannot be read: {type(error).__name__}.") from error
     if not names:
@@ -237,7 +286,11 @@ def _copy(stream: BinaryIO, target: Path) -> None:
     aside = aside_of(target)
     try:
         with aside.open("wb") as copy:
-            shutil.copyfileobj(stream, copy, 1 << 20)
+            while block := stream.read(1 << 20):
+                try:
+                    copy.write(block)
+                except OSError as error:
+                    raise _no_room(target.parent, error) from error
         aside.replace(target)
     finally:
         aside.unlink(missing_ok=True)

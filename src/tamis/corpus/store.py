@@ -17,11 +17,9 @@ Everything that knows this layout is in this file.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
-import socket
 import threading
 import uuid
 from collections.abc import Mapping
@@ -30,12 +28,21 @@ from typing import Any
 
 import pyarrow as pa
 
-from tamis.errors import OutputError, StoreError, TamisError
+from tamis.corpus.lock import HeldError, lock
+from tamis.errors import OutputError, StoreError
 
-__all__ = ["FORMAT", "Entry", "Store"]
+__all__ = ["FORMAT", "DamagedError", "Entry", "Store", "aside_of", "clean", "is_store", "write_text"]
 
 #: Raised whenever the layout or the meaning of `rows` changes.
 FORMAT = 1
+
+_FOLDERS = ("index", "spool", "files")
+#: What Arrow IPC files begin and end with.
+_MAGIC = b"ARROW1"
+
+
+class DamagedError(StoreError):
+    """A column that cannot be read. It has been removed: the next scan computes it anew."""
 
 
 class Store:
@@ -58,50 +65,59 @@ class Store:
         self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
+            self._refuse_foreign()
+            self._lock = lock(path / "lock", command)
+        except HeldError as error:
+            raise StoreError(
+                f"the store {path} is held by {error.who}. Wait for it to end, or give this run a store of its "
+                "own with --store DIR."
+            ) from error
         except OSError as error:
             raise StoreError(
-                f"the store {path} cannot be made: {error.strerror}. Choose another with --store."
+                f"the store {path} cannot be made or written: {error.strerror or error}. "
+                "Choose another folder with --store DIR."
             ) from error
-        self._lock = self._hold(command)
-        self._check_format()
-        for folder in ("index", "spool", "files"):
-            (path / folder).mkdir(exist_ok=True)
-
-    def _hold(self, command: str) -> int:
-        handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._check_format()
+            for folder in _FOLDERS:
+                (path / folder).mkdir(exist_ok=True)
+            for folder in ("", "index", "spool"):
+                _sweep(path / folder)
         except OSError as error:
-            who = os.read(handle, 4096).decode("utf-8", "replace").strip() or "another process"
-            os.close(handle)
-            raise StoreError(
-                f"the store {self.path} is held by {who}. Wait for it to end, or give this run a store "
-                "of its own with --store DIR."
-            ) from error
-        os.ftruncate(handle, 0)
-        os.write(handle, f"process {os.getpid()} on {socket.gethostname()}: {command}\n".encode())
-        return handle
+            self.close()
+            raise StoreError(f"the store {path} cannot be written: {error.strerror or error}.") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _refuse_foreign(self) -> None:
+        """Refuse a folder with files in it that are no store's, before anything is written there."""
+        if (self.path / "store.json").exists():
+            return
+        for found in self.path.iterdir():
+            ours = found.name.startswith(".store.json.") and found.name.endswith(".tmp")  # killed while it was made
+            if not ours and not (found.name == "lock" and found.read_bytes()[:8] in (b"", b"process ")):
+                raise StoreError(
+                    f"{self.path} is not empty and holds no store. Choose another folder with --store DIR."
+                )
 
     def _check_format(self) -> None:
         mark = self.path / "store.json"
-        if mark.exists():
-            try:
-                found = json.loads(mark.read_text())["format"]
-            except (ValueError, KeyError, TypeError) as error:
-                raise StoreError(
-                    f"{mark} cannot be read as a store's mark. Remove the store: tamis clean {self.path}"
-                ) from error
-            if found != FORMAT:
-                self.close()
-                raise StoreError(
-                    f"the store {self.path} has format {found}, this version of tamis reads format {FORMAT}. "
-                    f"Remove it (tamis clean {self.path}) or choose another with --store DIR."
-                )
-        elif any(entry.name != "lock" for entry in self.path.iterdir()):
-            self.close()
-            raise StoreError(f"{self.path} is not empty and holds no store. Choose another folder with --store DIR.")
-        else:
+        if not mark.exists():
             write_text(mark, json.dumps({"format": FORMAT}) + "\n")
+            return
+        try:
+            found = json.loads(mark.read_text())["format"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                f"{mark} cannot be read as a store's mark. Remove the store (tamis clean {self.path}) or choose "
+                "another with --store DIR."
+            ) from error
+        if found != FORMAT:
+            raise StoreError(
+                f"the store {self.path} has format {found}, this version of tamis reads format {FORMAT}. "
+                f"Remove it (tamis clean {self.path}) or choose another with --store DIR."
+            )
 
     def close(self) -> None:
         """Let the lock go."""
@@ -112,9 +128,11 @@ class Store:
     def entry(self, key: str) -> Entry:
         """Return the folder for a file under its key."""
         folder = self.path / "files" / key
-        folder.mkdir(exist_ok=True)
-        for left in folder.glob(".*.tmp"):  # the lock is ours, so whoever wrote them was killed
-            left.unlink(missing_ok=True)
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        _sweep(folder)
         return Entry(folder)
 
     def remembered(self, path_key: str) -> dict[str, Any] | None:
@@ -144,9 +162,13 @@ class Entry:
         return self.folder / f"{fragment:05d}.{column}.arrow"
 
     def has(self, fragment: int, column: str) -> bool:
-        """Tell whether a fragment's column is there, whole."""
+        """Tell whether a fragment's column is there, whole: a file that begins and ends as it should."""
         try:
-            return self._path(fragment, column).stat().st_size > 0
+            with self._path(fragment, column).open("rb", buffering=0) as file:
+                if file.read(len(_MAGIC)) != _MAGIC:
+                    return False
+                file.seek(-len(_MAGIC), os.SEEK_END)
+                return file.read(len(_MAGIC)) == _MAGIC
         except OSError:
             return False
 
@@ -160,20 +182,19 @@ class Entry:
             aside.replace(target)
         except OSError as error:
             aside.unlink(missing_ok=True)
-            raise OutputError(
-                f"the store cannot write {target}: {error}. What is finished is kept: make room, or move the "
-                "store with --store DIR, and run the same command again."
-            ) from error
+            raise _unwritable(target, error) from error
 
     def get(self, fragment: int, column: str) -> pa.RecordBatch:
         """Return a fragment's column, memory-mapped."""
         path = self._path(fragment, column)
         try:
             with pa.memory_map(str(path)) as source:
-                return pa.ipc.open_file(source).get_batch(0)
-        except (OSError, pa.ArrowInvalid) as error:
+                batch = pa.ipc.open_file(source).get_batch(0)
+                batch.validate()
+                return batch
+        except (OSError, pa.ArrowException) as error:
             path.unlink(missing_ok=True)
-            raise StoreError(
+            raise DamagedError(
                 f"the store's file {path} was damaged and has been removed ({error}). Run the same command again: "
                 "it is computed anew."
             ) from error
@@ -185,9 +206,24 @@ class Entry:
     def finished(self) -> dict[str, Any] | None:
         """Return what `finish` wrote, or None."""
         try:
-            return dict(json.loads((self.folder / "file.json").read_text()))
+            facts = json.loads((self.folder / "file.json").read_text())
         except (OSError, ValueError):
             return None
+        whole = isinstance(facts, dict) and isinstance(facts.get("fragments"), int) and "damage" in facts
+        return facts if whole else None
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed runs left half written; the lock is ours, so nobody writes it now."""
+    for left in folder.glob(".*.tmp"):
+        left.unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"the store cannot write {path}: {error.strerror or error}. What is finished is kept: make room, or move the "
+        "store with --store DIR, and run the same command again."
+    )
 
 
 def is_store(path: Path) -> bool:
@@ -227,18 +263,24 @@ def clean(path: Path) -> int:
     """
     if not (path / "store.json").is_file():
         raise StoreError(f"{path} holds no store: expected the file {path / 'store.json'}. Nothing was removed.")
+    strange = sorted({found.name for found in path.iterdir()} - {"store.json", "lock", *_FOLDERS})
+    if strange := [name for name in strange if not name.endswith(".tmp")]:
+        raise StoreError(f"{path} holds more than a store: {', '.join(strange[:3])}. Nothing was removed.")
     try:
-        handle = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        handle = lock(path / "lock", f"tamis clean {path}")
+    except HeldError as error:
+        raise StoreError(
+            f"the store {path} is held by {error.who}. Wait for it to end. Nothing was removed."
+        ) from error
     except OSError as error:
-        raise StoreError(f"the store {path} is in use. Wait for the run that holds it to end.") from error
+        raise StoreError(f"the store {path} cannot be removed: {error.strerror or error}.") from error
     freed = 0
     for base, _, names in os.walk(path):
         freed += sum((Path(base) / name).lstat().st_size for name in names)
     try:
         shutil.rmtree(path)
     except OSError as error:
-        raise TamisError(f"{path} could not be removed whole: {error}") from error
+        raise StoreError(f"{path} could not be removed whole: {error}.") from error
     finally:
         os.close(handle)
     return freed

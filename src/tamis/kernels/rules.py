@@ -2,8 +2,8 @@
 
 `measure` walks each text once byte by byte (`rules_scan`, `rules_words`), then its words
 (`rules_repeats`) and lines (`rules_lines`), in scratch memory that texts share one after another:
-about 60 bytes for each byte of the longest text are set aside, of which only what a text's words and
-lines need is ever touched.
+about 100 bytes are set aside for each byte of the longest text, of which only what a text's words
+and lines need is ever touched.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tamis.kernels.rules_lines import Scratch, bullets_and_ellipses, c4_lines, feed_lines, paragraphs
+from tamis.kernels.rules_memory import load32, load64
 from tamis.kernels.rules_repeats import Repeats, ngram_repeats, word_ids
-from tamis.kernels.rules_scan import scan
-from tamis.kernels.rules_words import HAS_LETTER, NOT_SYMBOL, Words
+from tamis.kernels.rules_scan import LINE, scan
+from tamis.kernels.rules_words import HAS_LETTER, NOT_SYMBOL, SEED, TURN, Words
+from tamis.kernels.vector import address, load8
 
-__all__ = ["LINE_RULES", "MEASURES", "measure", "slots", "word_hashes"]
+__all__ = ["LINE_RULES", "MEASURES", "measure", "room", "slots", "word_hash"]
 
 MEASURES: tuple[str, ...] = (
     "words",
@@ -78,36 +80,44 @@ def slots(hashes: NDArray[np.uint64], languages: NDArray[np.uint64]) -> tuple[ND
     return keys, bits
 
 
-@njit(nogil=True, cache=True)
-def _words(longest: int) -> Words:
-    return Words(
-        np.empty(longest, np.uint64), np.empty(longest + 1, np.int32), np.empty(longest, np.uint8), np.zeros(3, np.int64)
-    )
+def word_hash(word: bytes) -> int:
+    """Return the hash that `measure` finds stop words by."""
+    h, mask = int(SEED), 2**64 - 1
+    for i in range(0, len(word) + 1, 8):
+        h ^= int.from_bytes(word[i : i + 8], "little")
+        if i + 8 > len(word):
+            h ^= len(word)
+        product = h * int(TURN)
+        h = (product >> 64) ^ (product & mask)
+    return h
+
+
+def room(longest: int) -> NDArray[np.uint8]:
+    """Return scratch memory for texts of at most `longest` bytes: about 100 bytes for each, touched as needed."""
+    n = _padded(longest)
+    table = 1 << max(4, (2 * n - 1).bit_length())
+    return np.empty(4 * table + 84 * n + 256, np.uint8)
 
 
 @njit(nogil=True, cache=True)
-def _scratch(longest: int) -> tuple[Words, Repeats, Scratch]:
-    size = 16
-    while size < 2 * longest:
-        size *= 2
-    room = Repeats(
-        np.empty(size, np.int32),
-        np.empty(longest, np.int32),
-        np.empty(longest, np.int32),
-        np.empty(longest, np.int32),
-        np.empty(longest, np.int32),
-        np.empty(longest, np.int32),
-    )
-    scratch = Scratch(
-        np.empty((longest, 5), np.int32),
-        np.empty(longest, np.uint64),
-        np.empty(longest, np.int32),
-        np.empty(longest, np.int32),
-        np.empty(longest, np.uint8),
-        _words(longest),
-        np.empty((2, 5), np.int32),
-    )
-    return _words(longest), room, scratch
+def _padded(longest: int) -> int:
+    return (longest + 16 + 7) & -8
+
+
+@njit(nogil=True, cache=True)
+def _regions(memory: int, longest: int) -> tuple[Words, Repeats, Scratch]:
+    """Cut the memory of `room` into regions, those of wide items first so that each is aligned."""
+    n = _padded(longest)
+    wide = (memory + 63) & -64  # 3 regions of 8 bytes each
+    half = wide + 24 * n  # 8 regions of 4 bytes, then lines of 20
+    lines = half + 32 * n
+    byte = lines + LINE * n  # 4 regions of 1 byte, then what has a size of its own
+    rest = byte + 4 * n
+    words = Words(wide, half, byte, rest)
+    aside = Words(wide + 8 * n, half + 4 * n, byte + n, rest + 16)
+    scratch = Scratch(lines, wide + 16 * n, half + 8 * n, byte + 2 * n, byte + 3 * n, rest + 32, aside)
+    now, before, count, places, rank = half + 12 * n, half + 16 * n, half + 20 * n, half + 24 * n, half + 28 * n
+    return words, Repeats(rest + 128, now, before, count, places, rank), scratch
 
 
 @njit(nogil=True, cache=True)
@@ -118,34 +128,35 @@ def _per(part: float, whole: float) -> float:
 
 @njit(nogil=True, cache=True)
 def _word_measures(words: Words, n: int, row: NDArray[np.float64]) -> None:
-    marks, ends = words.marks, words.ends
-    real, characters, letters = 0, 0, 0
+    real, characters, letters, before = 0, 0, 0, 0
     for k in range(n):
-        letters += marks[k] & HAS_LETTER
-        if marks[k] & NOT_SYMBOL:
+        mark, end = load8(words.marks + k), load32(words.ends + 4 * k + 4)
+        letters += mark & HAS_LETTER
+        if mark & NOT_SYMBOL:
             real += 1
-            characters += ends[k + 1] - ends[k]
+            characters += end - before
+        before = end
     row[0] = real
     row[1] = _per(characters, real)
-    row[2] = _per(words.tally[0], n)
-    row[3] = _per(words.tally[1], n)
+    row[2] = _per(load32(words.tally), n)
+    row[3] = _per(load32(words.tally + 4), n)
     row[6] = _per(letters, n)
 
 
 @njit(nogil=True, cache=True)
 def _stop_words(
-    hashes: NDArray[np.uint64],
+    hashes: int,
     n: int,
-    news: NDArray[np.int32],
+    news: int,
     keys: NDArray[np.uint64],
     languages: NDArray[np.uint64],
     counts: NDArray[np.int64],
 ) -> int:
-    """Return the different stop words among `n` different words, of the language that has most."""
+    """Return the different stop words among the `n` different words at `news`, of the language that has most."""
     counts[:] = 0
     last = np.uint64(len(keys) - 1)
     for j in range(n):
-        h = hashes[news[j]]
+        h = load64(hashes + 8 * load32(news + 4 * j))
         slot = h & last
         while languages[slot]:
             if keys[slot] == h:
@@ -153,15 +164,23 @@ def _stop_words(
                     counts[bit] += np.int64((languages[slot] >> np.uint64(bit)) & np.uint64(1))
                 break
             slot = (slot + np.uint64(1)) & last
-    return counts.max()
+    most = 0
+    for bit in range(len(counts)):
+        most = max(most, counts[bit])
+    return most
 
 
 @njit(nogil=True, cache=True)
 def _line_measures(
-    feeds: NDArray[np.int64], paras: NDArray[np.int64], c4: NDArray[np.int64], edges: int, text: tuple[int, int], row: NDArray[np.float64]
+    feeds: NDArray[np.int64],
+    paras: NDArray[np.int64],
+    c4: NDArray[np.int64],
+    edges: int,
+    characters: int,
+    n: int,
+    row: NDArray[np.float64],
 ) -> None:
-    """Turn counts of lines into measures; `edges`: of 2, how many ends of the text are line feeds; `text`: (characters, words)."""
-    characters, n = text
+    """Turn counts of the lines of a text of `n` words into measures; `edges`: ends of it, of 2, that are line feeds."""
     row[8] = _per(paras[1], paras[0])
     row[9] = _per(paras[2], characters)
     # The original's split leaves an empty line before a first and behind a last line feed.
@@ -177,52 +196,56 @@ def _line_measures(
 
 
 @njit(nogil=True, cache=True)
-def measure(
-    data: NDArray[np.uint8],
-    offsets: NDArray[np.int64],
-    table: NDArray[np.uint16],
-    keys: NDArray[np.uint64],
-    languages: NDArray[np.uint64],
-    n_languages: int,
-    on: NDArray[np.bool_],
-) -> NDArray[np.float64]:
-    """Return the measures of `n` texts, `n x len(MEASURES)`, columns as in `MEASURES`.
-
-    `table` is `rules_chars.classes()`; `keys` and `languages` are `slots` of the stop words, bit
-    `i` of a language below `n_languages` (at least 1); `on` (5): which of C4's line rules drop lines.
-    """
-    n = len(offsets) - 1
-    out = np.zeros((n, len(MEASURES)))
-    longest = 0
-    for r in range(n):
-        longest = max(longest, offsets[r + 1] - offsets[r])
-    words, repeats, room = _scratch(longest + 16)
-    c4, feeds, paras = np.empty(_C4, np.int64), np.empty(_FEEDS, np.int64), np.empty(_PARAGRAPHS, np.int64)
-    grams, counts = np.empty(_GRAMS, np.int64), np.empty(n_languages, np.int64)
-    for r in range(n):
-        first, stop, row = offsets[r], offsets[r + 1], out[r]
-        if first == stop:
-            continue
-        n_words, n_lines, characters = scan(data, first, stop, table, words, room.lines)
-        _word_measures(words, n_words, row)
-        bullets, ellipses = bullets_and_ellipses(data, first, n_lines, room.lines, table)
-        row[4], row[5] = _per(bullets, n_lines), _per(ellipses, n_lines)
-        places, different = word_ids(words.hashes, n_words, repeats, room.found)
-        row[7] = _stop_words(words.hashes, different, room.found, keys, languages, counts)
-        ngram_repeats(words.ends, n_words, places, repeats, grams)
-        for j in range(_GRAMS):
-            row[12 + j] = _per(grams[j], characters)
-        feed_lines(data, first, stop, n_lines, characters, table, room, repeats, feeds)
-        paragraphs(data, first, stop, n_lines, table, room, repeats, paras)
-        c4_lines(data, first, n_lines, table, words, room, on, c4)
-        edges = np.int64(data[first] == 0x0A) + np.int64(data[stop - 1] == 0x0A)
-        _line_measures(feeds, paras, c4, edges, (characters, n_words), row)
-    return out
+def _highest(bits: np.uint64) -> int:
+    """Return the position of the highest bit that is set, counted from 1."""
+    n = 0
+    while bits:
+        bits >>= np.uint64(1)
+        n += 1
+    return n
 
 
 @njit(nogil=True, cache=True)
-def word_hashes(data: NDArray[np.uint8], table: NDArray[np.uint16]) -> NDArray[np.uint64]:
-    """Return the hash of each word of one text."""
-    words, _, room = _scratch(len(data) + 16)
-    n, _, _ = scan(data, 0, len(data), table, words, room.lines)
-    return words.hashes[:n].copy()
+def measure(
+    data: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    classes: NDArray[np.uint16],
+    keys: NDArray[np.uint64],
+    languages: NDArray[np.uint64],
+    on: NDArray[np.bool_],
+    memory: NDArray[np.uint8],
+    out: NDArray[np.float64],
+) -> None:
+    """Fill `out` (`n x len(MEASURES)`, zeros) with the measures of `n` texts, columns as in `MEASURES`.
+
+    `classes` is that of `rules_chars`; `keys` and `languages` are `slots` of the stop words; `on`
+    (5): which of C4's line rules drop lines; `memory` is a `room` for the longest text.
+    """
+    longest, union = 0, np.uint64(1)
+    for r in range(len(offsets) - 1):
+        longest = max(longest, offsets[r + 1] - offsets[r])
+    for slot in range(len(languages)):
+        union |= languages[slot]
+    counts = np.empty(_highest(union), np.int64)
+    base, table = address(data), address(classes)
+    words, repeats, scratch = _regions(address(memory), longest)
+    c4, feeds, paras = np.empty(_C4, np.int64), np.empty(_FEEDS, np.int64), np.empty(_PARAGRAPHS, np.int64)
+    grams = np.empty(_GRAMS, np.int64)
+    for r in range(len(offsets) - 1):
+        first, stop, row = base + offsets[r], base + offsets[r + 1], out[r]
+        if first == stop:
+            continue
+        n_words, n_lines, characters = scan(first, stop, table, words, scratch.lines)
+        _word_measures(words, n_words, row)
+        bullets, ellipses = bullets_and_ellipses(first, n_lines, scratch.lines, table)
+        row[4], row[5] = _per(bullets, n_lines), _per(ellipses, n_lines)
+        places, different = word_ids(words.hashes, n_words, repeats, scratch.sizes)
+        row[7] = _stop_words(words.hashes, different, scratch.sizes, keys, languages, counts)
+        ngram_repeats(words.ends, n_words, places, repeats, grams)
+        for j in range(_GRAMS):
+            row[12 + j] = _per(grams[j], characters)
+        feed_lines(first, stop, n_lines, characters, table, scratch, repeats, feeds)
+        paragraphs(first, stop, n_lines, table, scratch, repeats, paras)
+        c4_lines(first, n_lines, table, words, scratch, on, c4)
+        edges = np.int64(load8(first) == 0x0A) + np.int64(load8(stop - 1) == 0x0A)
+        _line_measures(feeds, paras, c4, edges, characters, n_words, row)

@@ -14,6 +14,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from tamis.kernels.rules_memory import load16
+from tamis.kernels.vector import load8
+
 __all__ = [
     "ALNUM",
     "BACK",
@@ -43,7 +46,7 @@ FRONT, BACK = 256, 512  # taken off the front or back of a word
 ICON = 1024  # category So or an ellipsis: stands alone wherever it is
 DIGIT = 2048  # 0 to 9
 
-_CODES = 0x20000
+_CODES, _IDEOGRAPHS = 0x20000, 0x40000
 
 #: What ends a sentence: Unicode's Sentence_Terminal (UAX 44, PropList) as of version 15.0.
 _TERMINALS = """
@@ -91,9 +94,9 @@ def classes() -> NDArray[np.uint16]:
 
 
 @njit(nogil=True, cache=True)
-def char_at(data: NDArray[np.uint8], i: int, stop: int) -> tuple[int, int]:
-    """Return the code point that begins at byte `i` (below `stop`) and how many bytes it has."""
-    c = np.int64(data[i])
+def char_at(i: int, stop: int) -> tuple[int, int]:
+    """Return the code point that begins at address `i` (below `stop`) and how many bytes it has."""
+    c = load8(i)
     if c < 0xC0:
         return c, 1
     length = 2 if c < 0xE0 else 3 if c < 0xF0 else 4
@@ -101,38 +104,38 @@ def char_at(data: NDArray[np.uint8], i: int, stop: int) -> tuple[int, int]:
         return c, 1
     code = c & (0x7F >> length)
     for j in range(1, length):
-        code = (code << 6) | (np.int64(data[i + j]) & 0x3F)
+        code = (code << 6) | (load8(i + j) & 0x3F)
     return code, length
 
 
-@njit(nogil=True, cache=True, forceinline=True)
-def class_of(table: NDArray[np.uint16], code: int) -> int:
-    """Return the class bits of a code point."""
-    if code < 0x20000:
-        return np.int64(table[code])
-    return 3 if code < 0x40000 else 0  # LETTER | ALNUM: the ideographs
+@njit(nogil=True, cache=True)
+def class_of(table: int, code: int) -> int:
+    """Return the class bits of a code point; `table` is the address of `classes()`."""
+    if code < _CODES:
+        return load16(table + 2 * code)
+    return LETTER | ALNUM if code < _IDEOGRAPHS else 0
 
 
-@njit(nogil=True, cache=True, forceinline=True)
-def previous(data: NDArray[np.uint8], i: int, start: int) -> int:
-    """Return where the character that ends before byte `i` begins; `i` when `i` is `start`."""
+@njit(nogil=True, cache=True)
+def previous(i: int, start: int) -> int:
+    """Return where the character that ends before address `i` begins; not below `start`."""
     j = i - 1
-    while j > start and i - j < 4 and data[j] & 0xC0 == 0x80:
+    while j > start and i - j < 4 and load8(j) & 0xC0 == 0x80:
         j -= 1
     return max(j, start)
 
 
 @njit(nogil=True, cache=True)
-def strip(data: NDArray[np.uint8], start: int, stop: int, table: NDArray[np.uint16]) -> tuple[int, int]:
+def strip(start: int, stop: int, table: int) -> tuple[int, int]:
     """Return the span from `start` to `stop` without white space at either end."""
     while start < stop:
-        code, length = char_at(data, start, stop)
+        code, length = char_at(start, stop)
         if not class_of(table, code) & SPACE:
             break
         start += length
     while start < stop:
-        j = previous(data, stop, start)
-        if not class_of(table, char_at(data, j, stop)[0]) & SPACE:
+        j = previous(stop, start)
+        if not class_of(table, char_at(j, stop)[0]) & SPACE:
             break
         stop = j
     return start, stop

@@ -14,6 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tamis.kernels.rules_chars import TERMINAL, char_at, class_of, previous, strip
+from tamis.kernels.rules_memory import load32, load64, store32, store64
 from tamis.kernels.rules_repeats import Repeats, repeated
 from tamis.kernels.rules_scan import (
     BRACE,
@@ -23,6 +24,7 @@ from tamis.kernels.rules_scan import (
     FLAGS,
     JAVASCRIPT,
     LF,
+    LINE,
     LONG,
     LOREM,
     POLICY,
@@ -31,100 +33,102 @@ from tamis.kernels.rules_scan import (
     scan,
 )
 from tamis.kernels.rules_words import ALL_PUNCT, ENDS, Words
-from tamis.kernels.simd import fold64, load64
+from tamis.kernels.simd import fold64
+from tamis.kernels.vector import load8, store8
 
 __all__ = ["Scratch", "bullets_and_ellipses", "c4_lines", "feed_lines", "paragraphs"]
 
 _FEW_WORDS = 3
 _SHORT = 30  # characters of a short line of FineWeb
 _S0, _S1 = np.uint64(0xA0761D6478BD642F), np.uint64(0xE7037ED1A0B428DB)
-_EDIT, _NEEDED = np.frombuffer(b"[edit]", np.uint8), np.frombuffer(b"[citation needed]", np.uint8)
+_EDIT, _NEEDED = tuple(b"[edit]"), tuple(b"[citation needed]")
 
 
 class Scratch(NamedTuple):
-    """Room for one text: its `lines` as `scan` leaves them; `hashes`, `sizes` and `found` of what
-    may repeat; and for one line of it without citations the bytes, `words` and a row of `line`.
+    """Room for one text, addresses: its `lines` as `scan` leaves them; `hashes` (uint64), `sizes` (int32)
+    and `found` (uint8) of what may repeat; and for one line of it without citations its `bytes`,
+    `words` and `line`.
     """
 
-    lines: NDArray[np.int32]
-    hashes: NDArray[np.uint64]
-    sizes: NDArray[np.int32]
-    found: NDArray[np.int32]
-    bytes: NDArray[np.uint8]
+    lines: int
+    hashes: int
+    sizes: int
+    found: int
+    bytes: int
+    line: int
     words: Words
-    line: NDArray[np.int32]
 
 
 @njit(nogil=True, cache=True)
-def _hash(data: NDArray[np.uint8], start: int, stop: int) -> np.uint64:
+def _hash(start: int, stop: int) -> np.uint64:
     h = _S0 ^ np.uint64(stop - start)
     while start + 8 <= stop:
-        h = fold64(h ^ load64(data, start), _S1)
+        h = fold64(h ^ load64(start), _S1)
         start += 8
     x = np.uint64(0)
     while start < stop:
-        x = (x << np.uint64(8)) | np.uint64(data[start])
+        x = (x << np.uint64(8)) | np.uint64(load8(start))
         start += 1
     return fold64(h ^ x, _S1)
 
 
 @njit(nogil=True, cache=True)
-def _ends_in_ellipsis(data: NDArray[np.uint8], start: int, stop: int) -> bool:
+def _ends_in_ellipsis(start: int, stop: int) -> bool:
     if stop - start < 3:
         return False
-    a, b, c = data[stop - 3], data[stop - 2], data[stop - 1]
+    a, b, c = load8(stop - 3), load8(stop - 2), load8(stop - 1)
     return (a == 0x2E and b == 0x2E and c == 0x2E) or (a == 0xE2 and b == 0x80 and c == 0xA6)
 
 
 @njit(nogil=True, cache=True)
 def bullets_and_ellipses(
-    data: NDArray[np.uint8], first: int, n: int, lines: NDArray[np.int32], table: NDArray[np.uint16]
+    first: int, n: int, lines: int, table: int
 ) -> tuple[int, int]:
     """Return how many of the `n` lines begin with a bullet or hyphen, and how many end in an ellipsis."""
     bullets, ellipses, start = 0, 0, first
     for m in range(n):
-        a, b = strip(data, start, first + lines[m, STOP], table)
+        a, b = strip(start, first + load32(lines + m * LINE + STOP), table)
         if a < b:
-            bullet = b - a >= 3 and data[a] == 0xE2 and data[a + 1] == 0x80 and data[a + 2] == 0xA2
-            bullets += bullet or data[a] == 0x2D
-            ellipses += _ends_in_ellipsis(data, a, b)
-        start = first + lines[m, STOP]
+            bullet = b - a >= 3 and load8(a) == 0xE2 and load8(a + 1) == 0x80 and load8(a + 2) == 0xA2
+            bullets += bullet or load8(a) == 0x2D
+            ellipses += _ends_in_ellipsis(a, b)
+        start = first + load32(lines + m * LINE + STOP)
     return bullets, ellipses
 
 
 @njit(nogil=True, cache=True)
-def _is(data: NDArray[np.uint8], i: int, stop: int, word: NDArray[np.uint8]) -> bool:
+def _is(i: int, stop: int, word: tuple[int, ...]) -> bool:
     if i + len(word) > stop:
         return False
     for j in range(len(word)):
-        if data[i + j] != word[j]:
+        if load8(i + j) != word[j]:
             return False
     return True
 
 
 @njit(nogil=True, cache=True)
-def _citation(data: NDArray[np.uint8], i: int, stop: int) -> int:
+def _citation(i: int, stop: int) -> int:
     """Return where a citation mark that begins at byte `i` ends: [1], [], [edit], [citation needed]; else `i`."""
-    if data[i] != 0x5B:
+    if load8(i) != 0x5B:
         return i
     j = i + 1
-    while j < stop and 0x30 <= data[j] <= 0x39:
+    while j < stop and 0x30 <= load8(j) <= 0x39:
         j += 1
-    if j < stop and data[j] == 0x5D:
+    if j < stop and load8(j) == 0x5D:
         return j + 1
-    if _is(data, i, stop, _EDIT):
+    if _is(i, stop, _EDIT):
         return i + len(_EDIT)
-    return i + len(_NEEDED) if _is(data, i, stop, _NEEDED) else i
+    return i + len(_NEEDED) if _is(i, stop, _NEEDED) else i
 
 
 @njit(nogil=True, cache=True)
-def _without_citations(data: NDArray[np.uint8], start: int, stop: int, out: NDArray[np.uint8]) -> int:
+def _without_citations(start: int, stop: int, out: int) -> int:
     """Copy a span to `out` without its citation marks; return how many bytes that are."""
     filled = 0
     while start < stop:
-        after = _citation(data, start, stop)
+        after = _citation(start, stop)
         if after == start:
-            out[filled] = data[start]
+            store8(out + filled, load8(start))
             filled += 1
             start += 1
         else:
@@ -133,35 +137,34 @@ def _without_citations(data: NDArray[np.uint8], start: int, stop: int, out: NDAr
 
 
 @njit(nogil=True, cache=True)
-def _sentences(marks: NDArray[np.uint8], start: int, stop: int) -> int:
+def _sentences(marks: int, start: int, stop: int) -> int:
     """Return the sentences of words `start` to `stop`: one ends before a word that no punctuation parts from an end."""
     sentences, over = 1, False
     for k in range(start, stop):
-        if over and not marks[k] & (ALL_PUNCT | ENDS):
+        if over and not load8(marks + k) & (ALL_PUNCT | ENDS):
             sentences += 1
             over = False
-        elif marks[k] & ENDS:
+        elif load8(marks + k) & ENDS:
             over = True
     return sentences
 
 
 @njit(nogil=True, cache=True)
-def _terminal(data: NDArray[np.uint8], start: int, stop: int) -> bool:
+def _terminal(start: int, stop: int) -> bool:
     """Return whether a line ends in . ? ! " or ', but not in three dots."""
     if start == stop:
         return False
-    c = data[stop - 1]
+    c = load8(stop - 1)
     if c == 0x2E:
-        return not _ends_in_ellipsis(data, start, stop)
+        return not _ends_in_ellipsis(start, stop)
     return c == 0x3F or c == 0x21 or c == 0x22 or c == 0x27
 
 
 @njit(nogil=True, cache=True)
 def c4_lines(
-    data: NDArray[np.uint8],
     first: int,
     n: int,
-    table: NDArray[np.uint16],
+    table: int,
     words: Words,
     room: Scratch,
     on: NDArray[np.bool_],
@@ -178,26 +181,26 @@ def c4_lines(
     lines = room.lines
     start, word, chunk = first, 0, 0
     for m in range(n):
-        stop, chunks, flags = first + lines[m, STOP], lines[m, CHUNKS] - chunk, lines[m, FLAGS]
-        from_word, to_word, from_byte = word, lines[m, WORDS], start
-        start, word, chunk = stop, lines[m, WORDS], lines[m, CHUNKS]
+        stop, chunks, flags = first + load32(lines + m * LINE + STOP), load32(lines + m * LINE + CHUNKS) - chunk, load32(lines + m * LINE + FLAGS)
+        from_word, to_word, from_byte = word, load32(lines + m * LINE + WORDS), start
+        start, word, chunk = stop, load32(lines + m * LINE + WORDS), load32(lines + m * LINE + CHUNKS)
         if not chunks:
             continue
         out[8] += 1
         if on[0] and flags & LONG:
             out[0] += 1
             continue
-        a, b = strip(data, from_byte, stop, table)
-        marks, text = words.marks, data
+        a, b = strip(from_byte, stop, table)
+        marks = words.marks
         if flags & BRACKET:
-            size = _without_citations(data, a, b, room.bytes)
+            size = _without_citations(a, b, room.bytes)
             if size < b - a:
-                a, b, text, marks = 0, size, room.bytes, room.words.marks
+                a, b, marks = room.bytes, room.bytes + size, room.words.marks
                 from_word, to_word, flags = 0, 0, 0
                 if size:
-                    to_word, _, _ = scan(text, 0, size, table, room.words, room.line)
-                    flags = room.line[0, FLAGS]
-        if on[1] and not _terminal(text, a, b):
+                    to_word, _, _ = scan(a, b, table, room.words, room.line)
+                    flags = load32(room.line + FLAGS)
+        if on[1] and not _terminal(a, b):
             out[1] += 1
         elif on[2] and chunks < _FEW_WORDS:
             out[2] += 1
@@ -215,12 +218,11 @@ def c4_lines(
 
 @njit(nogil=True, cache=True)
 def feed_lines(
-    data: NDArray[np.uint8],
     first: int,
     stop: int,
     n: int,
     characters: int,
-    table: NDArray[np.uint16],
+    table: int,
     room: Scratch,
     repeats: Repeats,
     out: NDArray[np.int64],
@@ -235,41 +237,40 @@ def feed_lines(
     lines = room.lines
     start, chunk, passed, entries = first, 0, 0, 0
     for m in range(n):
-        feed = lines[m, FLAGS] & LF
+        feed = load32(lines + m * LINE + FLAGS) & LF
         if not feed and m < n - 1:
             continue
-        end, size = first + lines[m, STOP], lines[m, CHARACTERS] - passed
+        end, size = first + load32(lines + m * LINE + STOP), load32(lines + m * LINE + CHARACTERS) - passed
         if not feed:  # whatever line end is the text's last, the line goes on behind it
             end, size = stop, characters - passed
         if size:
-            blank = lines[m, CHUNKS] == chunk
-            room.hashes[entries] = 0 if n == 1 else _hash(data, start, end)
-            room.sizes[entries] = -size if blank else size
+            blank = load32(lines + m * LINE + CHUNKS) == chunk
+            store64(room.hashes + 8 * entries, 0 if n == 1 else _hash(start, end))
+            store32(room.sizes + 4 * entries, -size if blank else size)
             entries += 1
             if not blank:
                 out[3] += 1
-                last = char_at(data, previous(data, end, start), end)[0]
+                last = char_at(previous(end, start), end)[0]
                 out[4] += class_of(table, last) & TERMINAL != 0
                 out[5] += size <= _SHORT
         out[7] += feed
-        start, chunk, passed = end + 1, lines[m, CHUNKS], lines[m, CHARACTERS] + 1
+        start, chunk, passed = end + 1, load32(lines + m * LINE + CHUNKS), load32(lines + m * LINE + CHARACTERS) + 1
     out[0] = entries
     if entries > 1:
         repeated(room.hashes, entries, repeats, room.found)
         for j in range(entries):
-            if room.found[j]:
+            if load8(room.found + j):
                 out[1] += 1
-                out[2] += abs(room.sizes[j])
-                out[6] += max(room.sizes[j], 0)
+                out[2] += abs(load32(room.sizes + 4 * j))
+                out[6] += max(load32(room.sizes + 4 * j), 0)
 
 
 @njit(nogil=True, cache=True)
 def paragraphs(
-    data: NDArray[np.uint8],
     first: int,
     stop: int,
     n: int,
-    table: NDArray[np.uint16],
+    table: int,
     room: Scratch,
     repeats: Repeats,
     out: NDArray[np.int64],
@@ -279,35 +280,35 @@ def paragraphs(
     A paragraph is what two or more line feeds leave between them in the text without white space
     at its ends.
     """
-    begin, end = strip(data, first, stop, table)
+    begin, end = strip(first, stop, table)
     start, entries = begin, 0
     out[0], out[1], out[2] = 1, 0, 0
     for m in range(n):
-        i = first + room.lines[m, STOP]
-        if not room.lines[m, FLAGS] & LF or i < begin or i >= end:
+        i = first + load32(room.lines + m * LINE + STOP)
+        if not load32(room.lines + m * LINE + FLAGS) & LF or i < begin or i >= end:
             continue
         # Both neighbours exist: neither the first nor the last byte of the stripped text is white space.
-        if data[i - 1] == 0x0A and data[i + 1] != 0x0A:
+        if load8(i - 1) == 0x0A and load8(i + 1) != 0x0A:
             start = i + 1
-        elif data[i - 1] != 0x0A and data[i + 1] == 0x0A:
-            room.hashes[entries] = _hash(data, start, i)
-            room.sizes[entries] = _characters(data, start, i)
+        elif load8(i - 1) != 0x0A and load8(i + 1) == 0x0A:
+            store64(room.hashes + 8 * entries, _hash(start, i))
+            store32(room.sizes + 4 * entries, _characters(start, i))
             entries += 1
     if not entries:
         return
-    room.hashes[entries] = _hash(data, start, end)
-    room.sizes[entries] = _characters(data, start, end)
+    store64(room.hashes + 8 * entries, _hash(start, end))
+    store32(room.sizes + 4 * entries, _characters(start, end))
     out[0] = entries + 1
     repeated(room.hashes, entries + 1, repeats, room.found)
     for j in range(entries + 1):
-        if room.found[j]:
+        if load8(room.found + j):
             out[1] += 1
-            out[2] += room.sizes[j]
+            out[2] += load32(room.sizes + 4 * j)
 
 
 @njit(nogil=True, cache=True)
-def _characters(data: NDArray[np.uint8], start: int, stop: int) -> int:
+def _characters(start: int, stop: int) -> int:
     characters = 0
     for i in range(start, stop):
-        characters += data[i] & 0xC0 != 0x80
+        characters += load8(i) & 0xC0 != 0x80
     return characters

@@ -10,15 +10,42 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tamis.kernels.hashing import remainder64
 from tamis.kernels.rules_chars import ALNUM, LETTER, SPACE, char_at, class_of
-from tamis.kernels.rules_words import ALL_PUNCT, ENDS, HAS_LETTER, NOT_SYMBOL, SEED, TURN, Words, split_chunk
-from tamis.kernels.simd import count_trailing_zeros, fold64, load64
+from tamis.kernels.rules_memory import load32, load64, store32, store64
+from tamis.kernels.rules_words import (
+    ALL_PUNCT,
+    ENDS,
+    HAS_LETTER,
+    NOT_SYMBOL,
+    SEED,
+    TURN,
+    Words,
+    emit,
+    rest64,
+    split_chunk,
+)
+from tamis.kernels.simd import count_trailing_zeros, fold64
+from tamis.kernels.vector import load8, store8
 
-__all__ = ["BRACE", "BRACKET", "CHARACTERS", "CHUNKS", "FLAGS", "JAVASCRIPT", "LONG", "LOREM", "LF", "POLICY", "STOP", "WORDS", "scan"]
+__all__ = [
+    "BRACE",
+    "BRACKET",
+    "CHARACTERS",
+    "CHUNKS",
+    "FLAGS",
+    "JAVASCRIPT",
+    "LF",
+    "LINE",
+    "LONG",
+    "LOREM",
+    "POLICY",
+    "STOP",
+    "WORDS",
+    "scan",
+]
 
-# The columns of a line, each but the flags a count from the start of the text to the line's end.
-STOP, WORDS, CHUNKS, CHARACTERS, FLAGS = 0, 1, 2, 3, 4
+# The columns of a line (int32): counts from the start of the text to the line's end, then its flags; and its bytes.
+STOP, WORDS, CHUNKS, CHARACTERS, FLAGS, LINE = 0, 4, 8, 12, 16, 20
 
 # The flags of a line.
 LF = 1  # it ends in a line feed
@@ -44,8 +71,9 @@ def _holds(characters: str) -> NDArray[np.bool_]:
 
 _KIND = _kinds()
 _BREAKS = _holds("\n\r\v\f\x1c\x1d\x1e")
-_TAIL = _holds("!\"'),.:;?]}")  # what comes off the back of a chunk, whatever is before it; the period has its rule
-_ENDING = _holds("!.?")
+_HEAD = _holds("!\"#$%&'()*,:;<=>?[]_`{}")  # comes off the front of a chunk, whatever follows
+_TAIL = _holds("!\"'),.:;?]}")  # comes off the back, whatever is before it; the period has its rule
+_SYMBOLS = _holds("$<=>`")  # of `_HEAD`, those that are not punctuation but symbols
 _FIRSTS = _holds("IiPpCcUu")  # of ipsum, policy, cookies, use
 
 
@@ -60,64 +88,58 @@ _FROM_0, _PAST_9 = _each(0x80 - ord("0")), _each(0x80 - ord("9") - 1)
 _ZERO, _ALL, _SEVEN, _THREE = np.uint64(0), np.uint64(2**64 - 1), np.uint64(7), np.uint64(3)
 
 
-def _mask(word: bytes) -> tuple[np.uint64, np.uint64]:
-    return np.uint64((1 << 8 * len(word)) - 1), np.uint64(int.from_bytes(word, "little"))
+def _word(text: bytes) -> tuple[np.uint64, np.uint64, int]:
+    """Return up to 8 bytes as (number, mask of as many bytes, length)."""
+    return np.uint64(int.from_bytes(text, "little")), np.uint64((1 << 8 * len(text)) - 1), len(text)
 
 
-(_IPSUM_M, _IPSUM), (_POLICY_M, _POLICY) = _mask(b"ipsum"), _mask(b"policy")
-(_COOKIES_M, _COOKIES), (_USE_M, _USE) = _mask(b"cookies"), _mask(b"use")
-_BEFORE_IPSUM, _JAVASCRIPT = np.frombuffer(b"lorem ", np.uint8), np.frombuffer(b"javascript", np.uint8)
-_BEFORE_POLICY = (np.frombuffer(b"privacy ", np.uint8), np.frombuffer(b"cookie ", np.uint8))
-_BEFORE_COOKIES = (np.frombuffer(b"uses ", np.uint8), np.frombuffer(b"use of ", np.uint8), np.frombuffer(b"use ", np.uint8))
-_BEFORE_USE = np.frombuffer(b"terms of ", np.uint8)
+_USE, _IPSUM, _POLICY, _COOKIES = _word(b"use"), _word(b"ipsum"), _word(b"policy"), _word(b"cookies")
+_TERMS_OF, _LOREM, _PRIVACY, _COOKIE = _word(b"erms of "), _word(b"lorem "), _word(b"privacy "), _word(b"cookie ")
+_USES, _USE_OF, _USE_ = _word(b"uses "), _word(b"use of "), _word(b"use ")
+_JAVASCR, _IPT = _word(b"javascri"), _word(b"pt")
 
 
 @njit(nogil=True, cache=True)
-def _same(data: NDArray[np.uint8], i: int, first: int, stop: int, word: NDArray[np.uint8]) -> bool:
-    """Return whether `word` (lower case) stands at byte `i`, in any ASCII case."""
-    if i < first or i + len(word) > stop:
+def _before(first: int, i: int, word: tuple[np.uint64, np.uint64, int]) -> bool:
+    """Return whether `word` (lower case) ends before address `i`, in any ASCII case, in a text from `first` on."""
+    text, mask, length = word
+    if i - length < first:
         return False
-    for j in range(len(word)):
-        c = data[i + j]
-        if c != word[j] and (c | 0x20 != word[j] or not 0x41 <= c <= 0x5A):
-            return False
-    return True
+    x = load64(i - 8) >> np.uint64(64 - 8 * length) if i - 8 >= first else rest64(i - length, i - length, i)
+    return (x | _CASE) & mask == text and load8(i - 1) == 0x20
 
 
 @njit(nogil=True, cache=True)
-def _phrase(data: NDArray[np.uint8], first: int, i: int, stop: int) -> int:
-    """Return the flag of a phrase whose last word a chunk at byte `i` begins with, 0 if none."""
-    x = (load64(data, i) if i + 8 <= stop else remainder64(data, first, i, stop)) | _CASE
-    if x & _USE_M == _USE:
-        return POLICY if _same(data, i - 9, first, i, _BEFORE_USE) else 0
-    if x & _IPSUM_M == _IPSUM:
-        return LOREM if _same(data, i - 6, first, i, _BEFORE_IPSUM) else 0
-    if x & _POLICY_M == _POLICY:
-        a, b = _BEFORE_POLICY
-        return POLICY if _same(data, i - 8, first, i, a) or _same(data, i - 7, first, i, b) else 0
-    if x & _COOKIES_M == _COOKIES:
-        d, e, f = _BEFORE_COOKIES
-        found = _same(data, i - 5, first, i, d) or _same(data, i - 7, first, i, e) or _same(data, i - 4, first, i, f)
-        return POLICY if found else 0
+def _phrase(first: int, i: int, stop: int) -> int:
+    """Return the flag of a phrase whose last word a chunk at `i` begins with, 0 if none."""
+    x = (load64(i) if i + 8 <= stop else rest64(i, i, stop)) | _CASE
+    if x & _USE[1] == _USE[0]:
+        t = i - 9 >= first and load8(i - 9) | 0x20 == 0x74
+        return POLICY if t and _before(first, i, _TERMS_OF) else 0
+    if x & _IPSUM[1] == _IPSUM[0]:
+        return LOREM if _before(first, i, _LOREM) else 0
+    if x & _POLICY[1] == _POLICY[0]:
+        return POLICY if _before(first, i, _PRIVACY) or _before(first, i, _COOKIE) else 0
+    if x & _COOKIES[1] == _COOKIES[0]:
+        return POLICY if _before(first, i, _USES) or _before(first, i, _USE_OF) or _before(first, i, _USE_) else 0
     return 0
 
 
 @njit(nogil=True, cache=True)
-def _javascript(data: NDArray[np.uint8], start: int, stop: int) -> int:
+def _javascript(start: int, stop: int) -> int:
     for i in range(start, stop - 9):
-        if data[i] | 0x20 == 0x6A and _same(data, i, start, stop, _JAVASCRIPT):
-            return JAVASCRIPT
+        if load8(i) | 0x20 == 0x6A and (load64(i) | _CASE) == _JAVASCR[0]:
+            if load8(i + 8) | 0x20 == 0x70 and load8(i + 9) | 0x20 == 0x74:
+                return JAVASCRIPT
     return 0
 
 
 @njit(nogil=True, cache=True)
-def _wide_word(
-    data: NDArray[np.uint8], start: int, stop: int, table: NDArray[np.uint16]
-) -> tuple[int, int]:
+def _wide_word(start: int, stop: int, table: int) -> tuple[int, int]:
     """Return how many characters a run has and its mark; -1 characters if not all are letters or digits."""
     i, characters, some = start, 0, 0
     while i < stop:
-        code, length = char_at(data, i, stop)
+        code, length = char_at(i, stop)
         kind = class_of(table, code)
         if not kind & ALNUM:
             return -1, 0
@@ -128,34 +150,34 @@ def _wide_word(
 
 
 @njit(nogil=True, cache=True)
-def _chunk_end(data: NDArray[np.uint8], i: int, stop: int, table: NDArray[np.uint16]) -> tuple[int, int]:
-    """Return where the chunk around byte `i` ends, and how many bytes from there back to `i` continue a character."""
+def _chunk_end(i: int, stop: int, table: int) -> tuple[int, int]:
+    """Return where the chunk around `i` ends, and how many bytes from `i` to there continue a character."""
     more = 0
     while i < stop:
-        c = data[i]
-        if _KIND[c] == _BLANK:
-            break
-        if _KIND[c] == _WIDE:
-            code, length = char_at(data, i, stop)
+        kind = _KIND[load8(i)]
+        if kind == _WIDE:
+            code, length = char_at(i, stop)
             if class_of(table, code) & SPACE:
                 break
             more += length - 1
             i += length
+        elif kind == _BLANK:
+            break
         else:
             i += 1
     return i, more
 
 
-@njit(nogil=True, cache=True, forceinline=True)
-def _run(data: NDArray[np.uint8], first: int, i: int, stop: int) -> tuple[int, np.uint64, np.uint64, np.uint64]:
-    """Return (end, hash, letters, wide) of the run of ASCII letters, digits and wide bytes from byte `i`.
+@njit(nogil=True, cache=True)
+def _run(i: int, stop: int) -> tuple[int, np.uint64, np.uint64, np.uint64]:
+    """Return (end, hash, letters, wide) of the run of ASCII letters, digits and wide bytes from `i` on.
 
     `letters` and `wide` are not 0 where the run holds such bytes.
     """
     start, h, letters, wides = i, SEED, _ZERO, _ZERO
     while True:
         # Past the end of the text come zeros, which end a run.
-        x = load64(data, i) if i + 8 <= stop else remainder64(data, first, i, stop)
+        x = load64(i) if i + 8 <= stop else rest64(i, i, stop)
         low = x & _LOW7
         lowered = low | _CASE
         letter = (lowered + _FROM_A) & ~(lowered + _PAST_Z) & ~x & _TOP
@@ -177,84 +199,191 @@ def _run(data: NDArray[np.uint8], first: int, i: int, stop: int) -> tuple[int, n
         return i, h, letters | (letter & within), wides | (wide & within)
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@njit(nogil=True, cache=True)
 def _put(words: Words, k: int, h: np.uint64, characters: int, mark: int) -> int:
-    words.hashes[k] = h
-    words.ends[k + 1] = words.ends[k] + characters
-    words.marks[k] = mark
+    store64(words.hashes + 8 * k, h)
+    store32(words.ends + 4 * k + 4, load32(words.ends + 4 * k) + characters)
+    store8(words.marks + k, mark)
     return k + 1
 
 
-@njit(nogil=True, cache=True, forceinline=True)
-def _plain_tail(data: NDArray[np.uint8], start: int, i: int, stop: int) -> bool:
-    """Return whether a chunk of ASCII letters and digits up to byte `i` ends in one mark that is a word."""
-    c = data[i]
-    if not _TAIL[c] or (i + 1 < stop and _KIND[data[i + 1]] != _BLANK):
-        return False
-    if c != 0x2E:
-        return True
-    last = data[i - 1]
-    if last < 0x41:
-        return True
-    return i - start > 1 and (last > 0x5A or 0x41 <= data[i - 2] <= 0x5A)
+@njit(nogil=True, cache=True)
+def _put_mark(words: Words, k: int, c: int) -> int:
+    """Add an ASCII character that is no letter or digit as a word."""
+    mark = 0 if _SYMBOLS[c] else ALL_PUNCT
+    if c == 0x21 or c == 0x2E or c == 0x3F:
+        mark |= ENDS
+    if c == 0x23:
+        store32(words.tally, load32(words.tally) + 1)
+    elif c == 0x7B or c == 0x5B:
+        store32(words.tally + 8, load32(words.tally + 8) | (1 if c == 0x7B else 2))
+    return _put(words, k, fold64(SEED ^ np.uint64(c) ^ np.uint64(1), TURN), 1, mark)
 
 
 @njit(nogil=True, cache=True)
-def scan(
-    data: NDArray[np.uint8], first: int, stop: int, table: NDArray[np.uint16], words: Words, lines: NDArray[np.int32]
-) -> tuple[int, int, int]:
-    """Find the words and lines of ``data[first:stop]``; return (words, lines, characters).
+def _tail(start: int, end: int, stop: int) -> int:
+    """Return where a chunk ends of which all from `end` on is marks that are words; 0 if it is not so.
 
-    `lines` (at least as many rows as bytes, 5) gets a row a line: what ends it is a line feed,
-    a carriage return (with the line feed after it), or one of the rarer line ends of Unicode.
+    `start` to `end` is a run of letters and digits; it decides about a period right behind it.
     """
-    i, k, m, chunks, more, flags, ended = first, 0, 0, 0, 0, 0, first
-    words.ends[0] = 0
-    words.tally[:] = 0
+    dot = 0
+    i = end
     while i < stop:
-        c = data[i]
+        c = load8(i)
+        if _KIND[c] == _BLANK:
+            break
+        if not _TAIL[c] or (c == 0x2E and dot):
+            return 0
+        if c == 0x2E:
+            dot = i
+        i += 1
+    if dot == end:
+        last = load8(end - 1)
+        if last >= 0x41 and (end - start == 1 or last > 0x7A or (last < 0x61 and not 0x41 <= load8(end - 2) <= 0x5A)):
+            return 0
+    return i
+
+
+@njit(nogil=True, cache=True)
+def _marks(i: int, stop: int, words: Words, k: int) -> int:
+    while i < stop:
+        k = _put_mark(words, k, load8(i))
+        i += 1
+    return k
+
+
+@njit(nogil=True, cache=True)
+def _contracted(start: int, end: int, stop: int, table: int, words: Words, k: int) -> tuple[int, int]:
+    """Add a run of ASCII up to the apostrophe at `end`, and what it is contracted with; return (end, next word).
+
+    An end of 0 where there is no contraction, or more behind it than marks.
+    """
+    a = load8(end + 1) | 0x20 if end + 1 < stop else 0
+    after, cut = end + 2, end
+    if a == 0x74:  # n't
+        cut = end - 1
+        if load8(cut) | 0x20 != 0x6E or cut == start:
+            return 0, k
+    elif a == 0x72 or a == 0x76 or a == 0x6C:  # 're, 've, 'll
+        if end + 2 >= stop or load8(end + 2) | 0x20 != (0x6C if a == 0x6C else 0x65):
+            return 0, k
+        after += 1
+    elif not (a == 0x73 or a == 0x6D or a == 0x64):  # 's, 'm, 'd
+        return 0, k
+    done = _tail(cut, after, stop) if after < stop else after
+    # Capitals have a rule of their own about a period behind them.
+    if not done or load8(after - 1) < 0x61:
+        return 0, k
+    k = emit(start, cut, table, words, k)
+    k = emit(cut, after, table, words, k)
+    return done, _marks(after, done, words, k)
+
+
+@njit(nogil=True, cache=True)
+def _compound(
+    start: int, end: int, stop: int, h: np.uint64, mark: int, table: int, words: Words, k: int
+) -> tuple[int, int]:
+    """Add runs of ASCII with hyphens between, the first from `start` to `end`; return (end, next word).
+
+    An end of 0 where there is something else.
+    """
+    while True:
+        c = load8(end)
+        if c == 0x27 and (end + 1 < stop and _KIND[load8(end + 1)] == _ALNUM):
+            return _contracted(start, end, stop, table, words, k)
+        if c != 0x2D or end + 1 == stop or not 0x61 <= load8(end + 1) | 0x20 <= 0x7A:
+            done = _tail(start, end, stop)
+            if not done:
+                return 0, k
+            return done, _marks(end, done, words, _put(words, k, h, end - start, mark))
+        k = _put_mark(words, _put(words, k, h, end - start, mark), 0x2D)
+        start = end + 1
+        end, h, letters, wides = _run(start, stop)
+        if wides:
+            return 0, k
+        mark = NOT_SYMBOL | (HAS_LETTER if letters else 0)
+        if end == stop or _KIND[load8(end)] == _BLANK:
+            return end, _put(words, k, h, end - start, mark)
+
+
+@njit(nogil=True, cache=True)
+def _chunk(i: int, stop: int, table: int, words: Words, k: int) -> tuple[int, int, int]:
+    """Add the words of the chunk that begins at `i`; return (end, next word, bytes that continue a character)."""
+    c = load8(i)
+    while _HEAD[c]:
+        k = _put_mark(words, k, c)
+        i += 1
+        if i == stop:
+            return i, k, 0
+        c = load8(i)
+        if _KIND[c] == _BLANK:
+            return i, k, 0
+    end, h, letters, wides = _run(i, stop)
+    characters, mark = end - i, NOT_SYMBOL | (HAS_LETTER if letters else 0)
+    if wides:
+        characters, mark = _wide_word(i, end, table)
+    if characters > 0:
+        if end == stop or _KIND[load8(end)] == _BLANK:
+            return end, _put(words, k, h, characters, mark), end - i - characters
+        if not wides:
+            done, next_ = _compound(i, end, stop, h, mark, table, words, k)
+            if done:
+                return done, next_, 0
+        else:
+            done = _tail(i, end, stop)
+            if done:
+                return done, _marks(end, done, words, _put(words, k, h, characters, mark)), end - i - characters
+    end, more = _chunk_end(i, stop, table)
+    return end, split_chunk(i, end, table, words, k), more
+
+
+@njit(nogil=True, cache=True)
+def scan(first: int, stop: int, table: int, words: Words, lines: int) -> tuple[int, int, int]:
+    """Find the words and lines of the text from `first` to `stop`; return (words, lines, characters).
+
+    `lines` (at least as many as bytes, `LINE` bytes each) gets the columns of each line: what ends it is a
+    line feed, a carriage return (with the line feed after it), or one of the rarer line ends of Unicode.
+    """
+    i, k, line, chunks, more, flags, ended = first, 0, lines, 0, 0, 0, first
+    store32(words.ends, 0)
+    store32(words.tally, 0)
+    store32(words.tally + 4, 0)
+    store32(words.tally + 8, 0)
+    while i < stop:
+        c = load8(i)
         kind = _KIND[c]
         if kind == _BLANK or kind == _WIDE:
-            code, length = char_at(data, i, stop)
+            code, length = char_at(i, stop)
             if kind == _BLANK or class_of(table, code) & SPACE:
-                more += length - 1
                 breaks = _BREAKS[c] if kind == _BLANK else code == 0x85 or code == 0x2028 or code == 0x2029
-                if breaks and not (c == 0x0D and i + 1 < stop and data[i + 1] == 0x0A):
-                    lines[m, STOP], lines[m, WORDS], lines[m, CHUNKS] = i - first, k, chunks
-                    lines[m, CHARACTERS] = i + length - 1 - first - more
-                    lines[m, FLAGS] = flags | (LF if c == 0x0A else 0)
-                    m, flags, ended = m + 1, 0, i + length
+                if breaks and not (c == 0x0D and i + 1 < stop and load8(i + 1) == 0x0A):
+                    _end_line(line, i - first, k, chunks, i - first - more, flags | (LF if c == 0x0A else 0), words)
+                    line, flags, ended = line + LINE, 0, i + length
+                more += length - 1
                 i += length
                 continue
         start = i
         chunks += 1
         if _FIRSTS[c]:
-            flags |= _phrase(data, first, i, stop)
-        i, h, letters, wides = _run(data, first, i, stop)
-        characters, mark = i - start, NOT_SYMBOL | (HAS_LETTER if letters else 0)
-        if wides:
-            characters, mark = _wide_word(data, start, i, table)
-        if characters > 0 and (i == stop or _KIND[data[i]] == _BLANK):
-            k = _put(words, k, h, characters, mark)
-            more += i - start - characters
-        elif characters > 0 and not wides and _plain_tail(data, start, i, stop):
-            k = _put(words, k, h, characters, mark)
-            h = fold64(SEED ^ np.uint64(data[i]) ^ np.uint64(1), TURN)
-            k = _put(words, k, h, 1, ALL_PUNCT | (ENDS if _ENDING[data[i]] else 0))
-            i += 1
-        else:
-            i, extra = _chunk_end(data, start, stop, table)
-            words.tally[2] = 0
-            k = split_chunk(data, start, i, table, words, k)
-            flags |= (BRACE if words.tally[2] & 1 else 0) | (BRACKET if words.tally[2] & 2 else 0)
-            more += extra
-            characters = i - start - extra
+            flags |= _phrase(first, i, stop)
+        i, k, extra = _chunk(i, stop, table, words, k)
+        more += extra
         if i - start >= 10:
-            flags |= _javascript(data, start, i)
-            if i - start > _LONGEST and characters > _LONGEST:
+            flags |= _javascript(start, i)
+            if i - start - extra > _LONGEST:
                 flags |= LONG
     if ended < stop:
-        lines[m, STOP], lines[m, WORDS], lines[m, CHUNKS] = stop - first, k, chunks
-        lines[m, CHARACTERS], lines[m, FLAGS] = stop - first - more, flags
-        m += 1
-    return k, m, stop - first - more
+        _end_line(line, stop - first, k, chunks, stop - first - more, flags, words)
+        line += LINE
+    return k, (line - lines) // LINE, stop - first - more
+
+
+@njit(nogil=True, cache=True)
+def _end_line(line: int, stop: int, k: int, chunks: int, characters: int, flags: int, words: Words) -> None:
+    brackets = load32(words.tally + 8)
+    store32(words.tally + 8, 0)
+    store32(line + STOP, stop)
+    store32(line + WORDS, k)
+    store32(line + CHUNKS, chunks)
+    store32(line + CHARACTERS, characters)
+    store32(line + FLAGS, flags | (BRACE if brackets & 1 else 0) | (BRACKET if brackets & 2 else 0))

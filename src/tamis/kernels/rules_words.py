@@ -19,9 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from tamis.kernels.hashing import remainder64
 from tamis.kernels.rules_chars import (
     ALNUM,
     BACK,
@@ -38,9 +36,11 @@ from tamis.kernels.rules_chars import (
     class_of,
     previous,
 )
-from tamis.kernels.simd import fold64, load64
+from tamis.kernels.rules_memory import load32, load64, store32, store64
+from tamis.kernels.simd import fold64
+from tamis.kernels.vector import load8, store8
 
-__all__ = ["ALL_PUNCT", "ENDS", "HAS_LETTER", "NOT_SYMBOL", "SEED", "TURN", "Words", "emit", "split_chunk"]
+__all__ = ["ALL_PUNCT", "ENDS", "HAS_LETTER", "NOT_SYMBOL", "SEED", "TURN", "Words", "emit", "rest64", "split_chunk"]
 
 # The marks of a word.
 HAS_LETTER, NOT_SYMBOL = 1, 2
@@ -55,32 +55,47 @@ _HYPHEN, _EN, _EM, _TILDE, _RIGHT, _ELLIPSIS = 0x2D, 0x2013, 0x2014, 0x7E, 0x201
 
 
 class Words(NamedTuple):
-    """The words of one text, as many as its bytes at most.
+    """Where the words of one text go, as many as its bytes at most: addresses.
 
     `hashes` (uint64); `ends` (int32, one more): characters of the words up to each; `marks`
-    (uint8); `tally` (int64, 3): what the chunks held of `#`, of ellipses, and of `{` or `[`.
+    (uint8); `tally` (int32, 3): what the chunks held of `#`, of ellipses, and of `{` (1) or `[` (2).
     """
 
-    hashes: NDArray[np.uint64]
-    ends: NDArray[np.int32]
-    marks: NDArray[np.uint8]
-    tally: NDArray[np.int64]
+    hashes: int
+    ends: int
+    marks: int
+    tally: int
 
 
 @njit(nogil=True, cache=True)
-def emit(data: NDArray[np.uint8], start: int, stop: int, table: NDArray[np.uint16], words: Words, k: int) -> int:
-    """Add the word ``data[start:stop]`` as number `k`; return k + 1."""
+def rest64(start: int, i: int, stop: int) -> np.uint64:
+    """Return the fewer than 8 bytes from `i` to `stop` as a little-endian word, zeros above.
+
+    Reads nothing before `start`, which is not above `i`, or from `stop` on.
+    """
+    left = stop - i
+    if stop - start >= 8:
+        return np.uint64(0) if left <= 0 else load64(stop - 8) >> np.uint64(64 - 8 * left)
+    word = np.uint64(0)
+    for j in range(left):
+        word |= np.uint64(load8(i + j)) << np.uint64(8 * j)
+    return word
+
+
+@njit(nogil=True, cache=True)
+def emit(start: int, stop: int, table: int, words: Words, k: int) -> int:
+    """Add the word the bytes from `start` to `stop` as number `k`; return k + 1."""
     h = SEED
     i = start
     while i + 8 <= stop:
-        h = fold64(h ^ load64(data, i), TURN)
+        h = fold64(h ^ load64(i), TURN)
         i += 8
     if i < stop:
-        h ^= remainder64(data, start, i, stop)
-    words.hashes[k] = fold64(h ^ np.uint64(stop - start), TURN)
+        h ^= rest64(start, i, stop)
+    store64(words.hashes + 8 * k, fold64(h ^ np.uint64(stop - start), TURN))
     characters, some, every, i = 0, 0, PUNCT | TERMINAL | SYMBOL, start
     while i < stop:
-        code, length = char_at(data, i, stop)
+        code, length = char_at(i, stop)
         kind = class_of(table, code)
         some |= kind
         every &= kind
@@ -93,39 +108,39 @@ def emit(data: NDArray[np.uint8], start: int, stop: int, table: NDArray[np.uint1
         mark |= ALL_PUNCT
     if every & TERMINAL and characters == 1:
         mark |= ENDS
-    words.marks[k] = mark
-    words.ends[k + 1] = words.ends[k] + characters
+    store8(words.marks + k, mark)
+    store32(words.ends + 4 * k + 4, load32(words.ends + 4 * k) + characters)
     return k + 1
 
 
 @njit(nogil=True, cache=True)
-def _apostrophe(data: NDArray[np.uint8], start: int, stop: int) -> int:
+def _apostrophe(start: int, stop: int) -> int:
     """Return where the apostrophe that ends at byte `stop` begins; `stop` if there is none."""
-    if stop > start and data[stop - 1] == 0x27:
+    if stop > start and load8(stop - 1) == 0x27:
         return stop - 1
-    if stop - 3 >= start and char_at(data, stop - 3, stop)[0] == _RIGHT:
+    if stop - 3 >= start and char_at(stop - 3, stop)[0] == _RIGHT:
         return stop - 3
     return stop
 
 
 @njit(nogil=True, cache=True)
-def _is_dot(data: NDArray[np.uint8], i: int, start: int, stop: int) -> bool:
-    return start <= i < stop and data[i] == 0x2E
+def _is_dot(i: int, start: int, stop: int) -> bool:
+    return start <= i < stop and load8(i) == 0x2E
 
 
 @njit(nogil=True, cache=True)
-def _final_period(data: NDArray[np.uint8], start: int, stop: int, table: NDArray[np.uint16]) -> bool:
+def _final_period(start: int, stop: int, table: int) -> bool:
     """Return whether the single period that ends a span is a word of its own."""
     last = stop - 1
     if last == start:
         return False
-    i = previous(data, last, start)
-    code = char_at(data, i, stop)[0]
+    i = previous(last, start)
+    code = char_at(i, stop)[0]
     kind = class_of(table, code)
     if kind & LETTER:
-        if i == start or data[i - 1] == 0x2E:
+        if i == start or load8(i - 1) == 0x2E:
             return False
-        before = class_of(table, char_at(data, previous(data, i, start), stop)[0])
+        before = class_of(table, char_at(previous(i, start), stop)[0])
         return not kind & UPPER or before & UPPER != 0
     # A superscript two, percent, minus and plus may end a quantity; slash, backslash and @ an address.
     if code == 0xB2 or code == 0x25 or code == 0x2D or code == 0x2B:
@@ -134,53 +149,53 @@ def _final_period(data: NDArray[np.uint8], start: int, stop: int, table: NDArray
 
 
 @njit(nogil=True, cache=True)
-def _back(data: NDArray[np.uint8], start: int, stop: int, table: NDArray[np.uint16]) -> int:
+def _back(start: int, stop: int, table: int) -> int:
     """Return where the word that comes off the back of a span begins; `stop` if none does."""
-    last = data[stop - 1]
+    last = load8(stop - 1)
     if last == 0x2E:
         i = stop - 1
-        while _is_dot(data, i - 1, start, stop):
+        while _is_dot(i - 1, start, stop):
             i -= 1
-        return i if stop - i > 1 or _final_period(data, start, stop, table) else stop
+        return i if stop - i > 1 or _final_period(start, stop, table) else stop
     if last == 0x73 or last == 0x53:
-        i = _apostrophe(data, start, stop - 1)
+        i = _apostrophe(start, stop - 1)
         return i if i < stop - 1 else stop
-    i = previous(data, stop, start)
-    if not class_of(table, char_at(data, i, stop)[0]) & BACK:
+    i = previous(stop, start)
+    if not class_of(table, char_at(i, stop)[0]) & BACK:
         return stop
     if last == 0x24 or last == 0x25 or last == 0x2B:  # $ % + only after a digit
-        return i if i > start and 0x30 <= data[i - 1] <= 0x39 else stop
+        return i if i > start and 0x30 <= load8(i - 1) <= 0x39 else stop
     return i
 
 
 @njit(nogil=True, cache=True)
-def _front(data: NDArray[np.uint8], start: int, stop: int, table: NDArray[np.uint16]) -> int:
+def _front(start: int, stop: int, table: int) -> int:
     """Return where the word that comes off the front of a span ends; `start` if none does."""
-    if data[start] == 0x2E:
+    if load8(start) == 0x2E:
         i = start
-        while _is_dot(data, i, start, stop):
+        while _is_dot(i, start, stop):
             i += 1
         return i if i - start > 1 or i == stop else start
-    code, length = char_at(data, start, stop)
+    code, length = char_at(start, stop)
     if not class_of(table, code) & FRONT:
         return start
-    if code == 0x2B and start + 1 < stop and 0x30 <= data[start + 1] <= 0x39:
+    if code == 0x2B and start + 1 < stop and 0x30 <= load8(start + 1) <= 0x39:
         return start
     return start + length
 
 
 @njit(nogil=True, cache=True)
-def _contraction(data: NDArray[np.uint8], start: int, stop: int) -> int:
+def _contraction(start: int, stop: int) -> int:
     """Return where n't, 're, 've, 'll, 'm or 'd begins at the end of a span; `stop` if nowhere."""
     if stop - start < 3:
         return stop
-    last, other = data[stop - 1] | 0x20, data[stop - 2] | 0x20
-    one = _apostrophe(data, start, stop - 1)
+    last, other = load8(stop - 1) | 0x20, load8(stop - 2) | 0x20
+    one = _apostrophe(start, stop - 1)
     if one < stop - 1:
-        if last == 0x74 and one - 1 > start and data[one - 1] | 0x20 == 0x6E:
+        if last == 0x74 and one - 1 > start and load8(one - 1) | 0x20 == 0x6E:
             return one - 1
         return one if (last == 0x6D or last == 0x64) and one > start else stop
-    two = _apostrophe(data, start, stop - 2)
+    two = _apostrophe(start, stop - 2)
     if two < stop - 2 and two > start:
         pair = (other == 0x72 and last == 0x65) or (other == 0x76 and last == 0x65) or (other == 0x6C and last == 0x6C)
         return two if pair else stop
@@ -188,14 +203,14 @@ def _contraction(data: NDArray[np.uint8], start: int, stop: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _address(data: NDArray[np.uint8], start: int, stop: int) -> bool:
-    if stop - start >= 4 and data[start] == 0x77 and data[start + 1] == 0x77 and data[start + 2] == 0x77:
-        if data[start + 3] == 0x2E:
+def _address(start: int, stop: int) -> bool:
+    if stop - start >= 4 and load8(start) == 0x77 and load8(start + 1) == 0x77 and load8(start + 2) == 0x77:
+        if load8(start + 3) == 0x2E:
             return True
     for i in range(start, stop):
-        if data[i] == 0x40:
+        if load8(i) == 0x40:
             return True
-        if data[i] == 0x3A and i + 2 < stop and data[i + 1] == 0x2F and data[i + 2] == 0x2F:
+        if load8(i) == 0x3A and i + 2 < stop and load8(i + 1) == 0x2F and load8(i + 2) == 0x2F:
             return True
     return False
 
@@ -223,82 +238,85 @@ def _cut(code: int, run: int, before: int, after: int, follows: int) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def _core(data: NDArray[np.uint8], start: int, stop: int, table: NDArray[np.uint16], words: Words, k: int) -> int:
+def _core(start: int, stop: int, table: int, words: Words, k: int) -> int:
     """Add the words of a chunk from which front and back are gone."""
-    if _address(data, start, stop):
-        return emit(data, start, stop, table, words, k)
-    end = _contraction(data, start, stop)
+    if _address(start, stop):
+        return emit(start, stop, table, words, k)
+    end = _contraction(start, stop)
     word, i, before = start, start, 0
     while i < end:
-        code, length = char_at(data, i, end)
+        code, length = char_at(i, end)
         kind = class_of(table, code)
         j = i + length
         if not kind & ALNUM:
             run = 1
             repeats = code == 0x2E or code == _HYPHEN or code == _EN or code == _EM
-            while repeats and j < end and char_at(data, j, end)[0] == code:
+            while repeats and j < end and char_at(j, end)[0] == code:
                 j += length
                 run += 1
-            follows = char_at(data, j, end)[0] if j < end else 0
+            follows = char_at(j, end)[0] if j < end else 0
             after = class_of(table, follows) if j < end else 0
             if kind & ICON or _cut(code, run, before, after, follows):
                 if word < i:
-                    k = emit(data, word, i, table, words, k)
-                k = emit(data, i, j, table, words, k)
+                    k = emit(word, i, table, words, k)
+                k = emit(i, j, table, words, k)
                 word = j
         before = kind
         i = j
     if word < end:
-        k = emit(data, word, end, table, words, k)
-    return emit(data, end, stop, table, words, k) if end < stop else k
+        k = emit(word, end, table, words, k)
+    return emit(end, stop, table, words, k) if end < stop else k
 
 
 @njit(nogil=True, cache=True)
-def _count(data: NDArray[np.uint8], start: int, stop: int, tally: NDArray[np.int64]) -> None:
+def _count(start: int, stop: int, tally: int) -> None:
     """Add what a chunk holds of `#`, of ellipses, and of `{` (1) or `[` (2) to `tally`."""
-    dots = 0
+    dots, hashes, ellipses, brackets = 0, 0, 0, 0
     for i in range(start, stop):
-        c = data[i]
+        c = load8(i)
         dots = dots + 1 if c == 0x2E else 0
         if dots == 3:
-            tally[1] += 1
+            ellipses += 1
             dots = 0
         elif c == 0x23:
-            tally[0] += 1
+            hashes += 1
         elif c == 0x7B:
-            tally[2] |= 1
+            brackets |= 1
         elif c == 0x5B:
-            tally[2] |= 2
-        elif c == 0xE2 and char_at(data, i, stop)[0] == _ELLIPSIS:
-            tally[1] += 1
+            brackets |= 2
+        elif c == 0xE2 and char_at(i, stop)[0] == _ELLIPSIS:
+            ellipses += 1
+    store32(tally, load32(tally) + hashes)
+    store32(tally + 4, load32(tally + 4) + ellipses)
+    store32(tally + 8, load32(tally + 8) | brackets)
 
 
 @njit(nogil=True, cache=True)
-def split_chunk(data: NDArray[np.uint8], start: int, stop: int, table: NDArray[np.uint16], words: Words, k: int) -> int:
-    """Add the words of the chunk ``data[start:stop]``, without white space, from number `k`; return the next."""
-    _count(data, start, stop, words.tally)
+def split_chunk(start: int, stop: int, table: int, words: Words, k: int) -> int:
+    """Add the words of the chunk the bytes from `start` to `stop`, without white space, from number `k`; return the next."""
+    _count(start, stop, words.tally)
     while start < stop:
-        i = _front(data, start, stop, table)
+        i = _front(start, stop, table)
         if i == start:
             break
-        k = emit(data, start, i, table, words, k)
+        k = emit(start, i, table, words, k)
         start = i
     end = stop
     while end > start:
-        i = _back(data, start, end, table)
+        i = _back(start, end, table)
         if i == end:
             break
         end = i
     if end > start:
-        k = _core(data, start, end, table, words, k)
+        k = _core(start, end, table, words, k)
     while end < stop:  # what came off the back, forward again: 's whole, a run of dots whole
         i = end
-        while _is_dot(data, i, end, stop):
+        while _is_dot(i, end, stop):
             i += 1
         if i == end:
-            i += char_at(data, end, stop)[1]
-            if i < stop and (data[i] == 0x73 or data[i] == 0x53):
+            i += char_at(end, stop)[1]
+            if i < stop and (load8(i) == 0x73 or load8(i) == 0x53):
                 i += 1
-        k = emit(data, end, i, table, words, k)
+        k = emit(end, i, table, words, k)
         end = i
     return k

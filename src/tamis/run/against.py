@@ -147,7 +147,9 @@ def against(
     if threshold is not None:
         found.report["near"] = _near(found, corpus, eligible, others, threshold, signal or MinHash(), exact, limit)
     if ngram is not None or overlap is not None:
-        overlap = overlap or overlap_signal(others, ngram=ngram or NGRAM, shortest=min(SHORTEST, ngram or NGRAM), share=share)
+        overlap = overlap or overlap_signal(
+            others, ngram=ngram or NGRAM, shortest=min(SHORTEST, ngram or NGRAM), share=share
+        )
         matched = _ngrams(found, corpus, eligible, others, overlap)
         found = Contaminated(*(getattr(found, name) for name in _PARTS), matched, found.report)
     found.removed[:] = (found.corpus >= 0) & (~pins if pins is not None else True)

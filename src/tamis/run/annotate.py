@@ -14,12 +14,11 @@ from tamis import __version__
 from tamis.corpus.chunk import Chunk
 from tamis.corpus.corpus import Corpus, Fragment
 from tamis.corpus.identity import Ids
-from tamis.corpus.sources import redact
 from tamis.errors import OptionError, unknown
 from tamis.run import manifest
 from tamis.run.inputs import Inputs
 from tamis.run.options import Job, Runtime
-from tamis.run.outputs import Outputs
+from tamis.run.outputs import Draft, Outputs
 from tamis.run.progress import Progress
 from tamis.run.select import available_signals, check_rejected, read_targets, settings_of
 from tamis.run.session import Session
@@ -75,18 +74,13 @@ class Annotation:
             If a finished output is in the way, or the disk refuses.
         """
         outputs = Outputs(Path(path), shards)
-        new = outputs.begin([opened.source.path for opened in self.corpus.opened], force=force)
-        try:
-            self.finish(outputs, into=into)
-        except Exception:
-            if new and not outputs.records[0].exists():
-                outputs.forget()
-            raise
+        with outputs.draft([opened.source.path for opened in self.corpus.opened], force=force) as draft:
+            self.finish(draft, into=into)
         return outputs.manifest
 
-    def finish(self, outputs: Outputs, *, into: bool) -> None:
+    def finish(self, draft: Draft, *, into: bool) -> None:
         """Write the signals, or with `into` the records with a member `tamis`; the manifest last."""
-        outputs.replace()
+        outputs = draft.files
         columns = self.columns()
         with self.progress.step("write", len(self), "records") as done:
             write_stream(outputs, lambda: self._parts(columns, into), len(self), done)
@@ -105,7 +99,7 @@ class Annotation:
             "outputs": manifest.outputs_of(written, self.corpus.engine),
             "run": manifest.environment(self.corpus.engine.threads) | {"seconds": self.progress.seconds},
         }
-        outputs.commit(manifest.dump(told), rejected=rejected)
+        draft.commit(manifest.dump(told), written)
 
     def _parts(self, columns: dict[str, NDArray[Any]], into: bool) -> Iterator[Any]:
         """Yield what to write, a fragment at a time: a table, or JSON lines."""
@@ -160,7 +154,7 @@ def run_annotate(
     if not names:
         raise OptionError(f"expected at least one signal: --signals NAME,... Known: {', '.join(SIGNALS)}.")
     progress = progress or Progress(runtime.quiet)
-    session = Session(runtime, output, f"tamis annotate {' '.join(map(redact, job.pool))}")
+    session = Session(runtime, output, job.told("annotate"))
     try:
         corpus = session.corpus(job.pool if objects is None else objects, settings_of(job), job.format)
         session.tell_passed_over(progress)

@@ -29,6 +29,11 @@ def select(
     by: str | None = None,
     target: Any = None,
     where: str | None = None,
+    rules: str | Sequence[str] = (),
+    no_rules: str | Sequence[str] = (),
+    dedup: float | None = None,
+    dedup_by: str | None = None,
+    against: Any = None,
     quota: str | Sequence[str] = (),
     must_keep: Iterable[str] = (),
     must_drop: Iterable[str] = (),
@@ -65,6 +70,12 @@ def select(
         Examples the selection should resemble.
     where : str, optional
         SQL condition over fields and signals; null is false.
+    rules, no_rules : str or sequence of str
+        Rule sets to filter with (`gopher`, `c4`, `fineweb`), and rules of them to leave out.
+    dedup, dedup_by : float, str, optional
+        Similarity from which near-duplicates go, and the signal that says which of them stays.
+    against : path or list of paths, optional
+        Files whose text must not be in the selection.
     quota : str or sequence of str
         `FIELD[=VALUE]<=AMOUNT` or `>=`, in rows or `%` of the budget.
     must_keep, must_drop : iterable of str
@@ -113,6 +124,11 @@ def select(
         by=by,
         target=(f"<{type(target).__name__}>",) if target_objects is not None else _paths(target),
         where=where,
+        rules=(rules,) if isinstance(rules, str) else tuple(rules),
+        no_rules=(no_rules,) if isinstance(no_rules, str) else tuple(no_rules),
+        dedup=dedup,
+        dedup_by=dedup_by,
+        against=_paths(against),
         quotas=(quota,) if isinstance(quota, str) else tuple(quota),
         must_keep=_ids(must_keep),
         must_drop=_ids(must_drop),

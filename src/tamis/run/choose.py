@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,15 +14,16 @@ from tamis.corpus.corpus import Corpus
 from tamis.corpus.identity import Ids
 from tamis.errors import BudgetError, InputError, nearest
 from tamis.run.decisions import Decided
+from tamis.run.filters import Pins, filter_records
 from tamis.run.inputs import Inputs
 from tamis.run.options import Job
 from tamis.run.verdicts import Verdicts
-from tamis.run.where import Where, evaluate
+from tamis.run.where import Where
 from tamis.select.base import Chosen, Groups, Pool, Selector
 from tamis.select.constraints import Budget, Constraints
 from tamis.select.quotas import Quota
 
-__all__ = ["Choice", "choose", "find_pins", "hold_where"]
+__all__ = ["Choice", "choose", "find_pins"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,25 +40,15 @@ class Choice:
         Records read, rejected, filtered, eligible, chosen; tokens where counted.
     notes : list of str
         What the user should be told.
+    reports : dict
+        What each filter reports of itself.
     """
 
     rows: NDArray[np.int64]
     decided: Decided
     counts: dict[str, int]
     notes: list[str]
-
-
-def hold_where(corpus: Corpus, inputs: Inputs, where: Where) -> NDArray[np.bool_]:
-    """Return which records the condition holds for, in input order."""
-    types = inputs.types(corpus, where.names)
-    held = np.zeros(len(corpus.rows), bool)
-
-    def one(fragment: Any) -> tuple[Any, NDArray[np.bool_]]:
-        return fragment, evaluate(where, inputs.batch(corpus, fragment, types))
-
-    for fragment, found in corpus.engine.map(one, corpus.fragments):
-        held[fragment.first_row : fragment.first_row + fragment.rows] = found
-    return held
+    reports: dict[str, Any]
 
 
 def find_pins(corpus: Corpus, ids: Ids, wanted: tuple[str, ...], option: str) -> NDArray[np.int64]:
@@ -81,13 +72,23 @@ def find_pins(corpus: Corpus, ids: Ids, wanted: tuple[str, ...], option: str) ->
     return np.asarray(usable[found.astype(np.int64)], np.int64)
 
 
-def choose(corpus: Corpus, ids: Ids, inputs: Inputs, method: Selector, job: Job, where: Where | None) -> Choice:
+def choose(
+    corpus: Corpus,
+    others: Sequence[Corpus],
+    ids: Ids,
+    inputs: Inputs,
+    method: Selector,
+    job: Job,
+    where: Where | None,
+) -> Choice:
     """Choose from a scanned corpus.
 
     Parameters
     ----------
     corpus : Corpus
         Scanned, with the columns of `inputs` computed.
+    others : sequence of Corpus
+        The files of `--against`, scanned.
     ids : Ids
         Of its records.
     inputs : Inputs
@@ -108,13 +109,10 @@ def choose(corpus: Corpus, ids: Ids, inputs: Inputs, method: Selector, job: Job,
     """
     rows = corpus.rows
     verdicts = Verdicts(rows)
-    keep = find_pins(corpus, ids, job.must_keep, "--must-keep")
-    drop = find_pins(corpus, ids, job.must_drop, "--must-drop")
-    pinned = np.zeros(len(rows), bool)
-    pinned[keep] = pinned[drop] = True  # the decision on them names the pin
-    if where is not None:
-        out = ~hold_where(corpus, inputs, where) & ~pinned
-        verdicts.leave_out("where", out, ["the --where condition does not hold"])
+    pins = Pins(
+        find_pins(corpus, ids, job.must_keep, "--must-keep"), find_pins(corpus, ids, job.must_drop, "--must-drop")
+    )
+    reports = filter_records(corpus, others, ids, inputs, job, where, pins, verdicts)
     taken = ids.order[verdicts.eligible[ids.order]]
     if not len(taken):
         raise InputError(_none_eligible(verdicts, job))
@@ -122,27 +120,25 @@ def choose(corpus: Corpus, ids: Ids, inputs: Inputs, method: Selector, job: Job,
     pool = Pool(ids.keys[taken], _pool_columns(corpus, inputs, method, signals, taken))
     quotas = tuple(Quota.parse(text) for text in job.quotas)
     groups = {q.field: inputs.groups(corpus, q.field) for q in quotas}
-    constraints = _constraints(job, quotas, groups, signals, taken, keep, drop, len(rows))
+    constraints = _constraints(job, quotas, groups, signals, taken, pins, len(rows))
     chosen = method.select(pool, constraints, job.seed)
-    eligible = len(taken) - len(drop)
-    counts = {
-        "records": len(rows),
-        "rejected": verdicts.counts["read"],
-        "filtered": verdicts.counts.get("where", 0),
-        "eligible": eligible,
-        "chosen": len(chosen),
-    }
+    eligible = len(taken) - len(pins.drop)
+    counts = {"records": len(rows), "rejected": verdicts.counts["read"], "filtered": verdicts.counts.get("where", 0)}
+    counts |= {stage: verdicts.counts[stage] for stage in ("rules", "against", "dedup") if stage in verdicts.counts}
+    counts |= {"eligible": eligible, "chosen": len(chosen)}
     if "tokens" in signals:
         counts["tokens_eligible"] = int(signals["tokens"][taken].sum())
         counts["tokens_chosen"] = int(signals["tokens"][taken[chosen.rows]].sum())
-    decided = verdicts.decide(chosen, taken, np.concatenate([keep, drop]), groups, signals)
-    return Choice(np.sort(taken[chosen.rows]), decided, counts, _notes(job, eligible, chosen, constraints))
+    decided = verdicts.decide(chosen, taken, np.concatenate([pins.keep, pins.drop]), groups, signals)
+    notes = _notes(job, eligible, chosen, constraints)
+    return Choice(np.sort(taken[chosen.rows]), decided, counts, notes, reports)
 
 
 def _none_eligible(verdicts: Verdicts, job: Job) -> str:
     told = [f"{len(verdicts):,} read", f"{verdicts.counts['read']:,} set aside"]
     if job.where:
         told.append(f"{verdicts.counts['where']:,} left out by --where {job.where!r}")
+    told += [f"{verdicts.counts[s]:,} by {s}" for s in ("rules", "against", "dedup") if s in verdicts.counts]
     return f"expected at least one eligible record, got none: {', '.join(told)}."
 
 
@@ -169,8 +165,7 @@ def _constraints(
     groups: Mapping[str, Groups],
     signals: Mapping[str, NDArray[Any]],
     taken: NDArray[np.int64],
-    keep: NDArray[np.int64],
-    drop: NDArray[np.int64],
+    pins: Pins,
     n: int,
 ) -> Constraints:
     if job.rows is not None:
@@ -179,17 +174,14 @@ def _constraints(
         budget = Budget("tokens", job.tokens)
     else:
         budget = Budget("fraction", job.fraction or 0.0)
-    pins = np.zeros(n, bool)
-    pins[keep] = True
-    drops = np.zeros(n, bool)
-    drops[drop] = True
+    keep, drop = pins.mask(n)
     return Constraints(
         budget=budget,
         cost=signals["tokens"][taken].astype(np.int64) if job.tokens is not None else None,
         quotas=quotas,
         groups={name: Groups(g.codes[taken], g.names) for name, g in groups.items()},
-        keep=pins[taken],
-        drop=drops[taken],
+        keep=keep[taken],
+        drop=drop[taken],
     )
 
 

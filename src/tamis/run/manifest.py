@@ -73,8 +73,8 @@ def environment(threads: int) -> dict[str, Any]:
 def dump(manifest: dict[str, Any]) -> str:
     """Return a manifest as text, its URLs without secrets."""
     job = manifest["job"]
-    job["pool"] = [redact(path) for path in job["pool"]]
-    job["target"] = [redact(path) for path in job["target"]]
+    for name in ("pool", "target", "against"):
+        job[name] = [redact(path) for path in job[name]]
     return json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n"
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tamis.corpus.sources import redact
 from tamis.engine import available_memory, parse_size
 from tamis.errors import BudgetError, OptionError
 
@@ -36,6 +37,14 @@ class Job:
         Files the selection should resemble.
     where : str, optional
         SQL condition over fields and signals.
+    rules, no_rules : tuple of str
+        Rule sets to filter with, and rules of them to leave out.
+    dedup : float, optional
+        Similarity from which a near-duplicate of a record that stays goes.
+    dedup_by : str, optional
+        `SIGNAL` or `SIGNAL:asc`: of near-duplicates, the record with the highest (lowest) stays.
+    against : tuple of str
+        Files whose text must not be in the selection.
     quotas : tuple of str
         `FIELD[=VALUE]<=AMOUNT` or `>=`.
     must_keep, must_drop : tuple of str
@@ -61,6 +70,11 @@ class Job:
     by: str | None = None
     target: tuple[str, ...] = ()
     where: str | None = None
+    rules: tuple[str, ...] = ()
+    no_rules: tuple[str, ...] = ()
+    dedup: float | None = None
+    dedup_by: str | None = None
+    against: tuple[str, ...] = ()
     quotas: tuple[str, ...] = ()
     must_keep: tuple[str, ...] = ()
     must_drop: tuple[str, ...] = ()
@@ -82,6 +96,12 @@ class Job:
             raise BudgetError(
                 f"expected exactly one budget, got {got}: -n N (records), --tokens N, or --fraction F (0 to 1)."
             )
+        if self.dedup is not None and not 0 < self.dedup <= 1:
+            raise OptionError(f"--dedup: expected a similarity above 0 and at most 1, such as 0.8, got {self.dedup:g}.")
+        if self.dedup_by is not None and self.dedup is None:
+            raise OptionError("--dedup-by says which near-duplicate stays: expected --dedup THRESHOLD with it.")
+        if self.no_rules and not self.rules:
+            raise OptionError("--no-rule leaves rules out of --rules: expected --rules SETS with it.")
         if not 0 <= self.max_rejected <= 1:
             raise OptionError(f"--max-rejected: expected a share from 0 to 100%, got {self.max_rejected:g}.")
         if not isinstance(self.seed, int) or isinstance(self.seed, bool):
@@ -90,6 +110,14 @@ class Job:
     def asdict(self) -> dict[str, Any]:
         """Return the options as JSON-able values."""
         return dataclasses.asdict(self)
+
+    def files(self) -> list[Path]:
+        """Return what the job reads, as paths: no output may be one of them."""
+        return [Path(path) for path in (*self.pool, *self.target, *self.against)]
+
+    def told(self, verb: str) -> str:
+        """Return the job in a line, without secrets: what others see of it while it runs."""
+        return f"tamis {verb} {' '.join(map(redact, self.pool))}"
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,30 @@
 """Where a run's files go, and the promise that they appear whole or not at all.
 
 For `-o NAME.jsonl`: the selection, `NAME.decisions.parquet`, `NAME.rejected.jsonl` where records
-were set aside, and `NAME.manifest.json`, which is renamed last and is the commit mark. While a
-run is under way `NAME.manifest.json.part` marks the files as its own, so that the same command
-may complete them after a kill, and no other file of the user's is ever overwritten.
+were set aside, and `NAME.manifest.json`, which is renamed last and is the commit mark.
+
+A run writes into a folder of its own, `.NAME.part`. Whatever stops it there, a full disk or a
+kill, leaves beside it what was there before. Once everything is written the manifest is moved
+out under the name `NAME.manifest.json.part`, then the files it names, then it gets its own name:
+a run killed in between is told by the mark, and the same command completes it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable
+import os
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tamis.corpus.lock import HeldError, lock
 from tamis.corpus.store import write_text
 from tamis.corpus.writers import parse_suffix, shard_paths
 from tamis.errors import OutputError
 
-__all__ = ["Outputs"]
+__all__ = ["Draft", "Outputs"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ class Outputs:
 
     @property
     def journal(self) -> Path:
-        """The mark of a run under way."""
+        """The manifest of a run that is moving its files into place."""
         return self.beside("manifest.json.part")
 
     @property
@@ -69,51 +76,135 @@ class Outputs:
         """The files of the selection."""
         return shard_paths(self.path, self.shards)
 
-    def begin(self, inputs: Iterable[Path], *, force: bool) -> bool:
-        """Check that the outputs may be written, and mark them as this run's.
+    @contextlib.contextmanager
+    def draft(self, inputs: Iterable[Path], *, force: bool, command: str = "tamis") -> Iterator[Draft]:
+        """Check that the outputs may be written; yield where to write them until they are committed.
 
-        Returns whether the mark is new: false when an earlier run was killed under it.
+        Parameters
+        ----------
+        inputs : iterable of Path
+            Files that must not be written to.
+        force : bool
+            Replace a finished run, or files that are no run's.
+        command : str
+            Told to whoever wants to write the same outputs meanwhile.
 
         Raises
         ------
         OutputError
-            If the folder does not exist, an output is an input, or a finished run or a file that
-            is not a run's stands in the way and `force` is not set.
+            If the folder does not exist or cannot be written, an output is an input, another run
+            is writing the same outputs, or a finished run or a file that is not a run's stands in
+            the way and `force` is not set.
         """
-        parse_suffix(self.path)
-        folder = self.path.parent
-        if not folder.is_dir():
-            raise OutputError(f"expected a folder to write to, got {folder}, which does not exist: mkdir -p {folder}")
-        ours = {path.resolve() for path in (*self.records, self.decisions, self.rejected, self.manifest)}
+        folder = self.base.with_name(f".{self.base.name}.part")
+        if not self.path.parent.is_dir():
+            where = self.path.parent
+            raise OutputError(f"expected a folder to write to, got {where}, which does not exist: mkdir -p {where}")
+        try:
+            folder.mkdir(exist_ok=True)
+            handle = lock(folder / "lock", command)
+        except HeldError as error:
+            raise OutputError(
+                f"{self.path} is being written by {error.who}. Wait for it to end, or choose another -o."
+            ) from error
+        except OSError as error:
+            raise OutputError(
+                f"the folder {self.path.parent} cannot be written: {error.strerror or error}. Choose another -o."
+            ) from error
+        try:
+            _empty(folder)  # what a run that was killed left
+            self._check(inputs, force)
+            yield Draft(self, Outputs(folder / self.path.name, self.shards))
+        finally:
+            _empty(folder)
+            with contextlib.suppress(OSError):
+                (folder / "lock").unlink()
+                folder.rmdir()
+            os.close(handle)
+
+    def _check(self, inputs: Iterable[Path], force: bool) -> None:
+        """Refuse to overwrite inputs, folders, and without `force` whatever is not of an unfinished run."""
+        files = [*self.records, self.decisions, self.rejected, self.manifest]
+        ours = {path.resolve() for path in files}
         for path in inputs:
             if path.resolve() in ours:
                 raise OutputError(f"the output {path} is also an input. Choose another name with -o.")
-        unfinished = self.journal.exists()
-        if not force and not unfinished:
-            if self.manifest.exists():
+        for path in (*files, self.journal):
+            if path.is_dir():
+                raise OutputError(f"expected a file to write, got the folder {path}. Choose another -o.")
+        if force:
+            return
+        if self.manifest.exists():
+            raise OutputError(
+                f"{self.manifest} tells of a finished run. Choose another -o, or replace it with --force."
+            )
+        unfinished = named(self.journal)
+        for path in files:
+            if path.exists() and path.name not in unfinished:
                 raise OutputError(
-                    f"{self.manifest} tells of a finished run. Choose another -o, or replace it with --force."
+                    f"{path} exists and is not of an unfinished run. Choose another -o, or replace it with --force."
                 )
-            for path in (*self.records, self.decisions, self.rejected):
-                if path.exists():
-                    raise OutputError(
-                        f"{path} exists and is not of an unfinished run. Choose another -o, or replace it with --force."
-                    )
-        if not unfinished:
-            write_text(self.journal, json.dumps({"outputs": [path.name for path in self.records]}) + "\n")
-        return not unfinished
 
-    def forget(self) -> None:
-        """Take back the mark of a run that wrote nothing."""
-        self.journal.unlink(missing_ok=True)
 
-    def replace(self) -> None:
-        """Take away the commit mark of an older run: its files are about to be replaced."""
-        self.manifest.unlink(missing_ok=True)
+@dataclass(frozen=True)
+class Draft:
+    """The outputs of a run under way.
 
-    def commit(self, manifest: str, *, rejected: bool) -> None:
-        """Write the manifest, which makes the run finished; remove what an older run left."""
-        if not rejected:
-            self.rejected.unlink(missing_ok=True)
-        write_text(self.manifest, manifest)
-        self.journal.unlink(missing_ok=True)
+    Attributes
+    ----------
+    outputs : Outputs
+        Where they will be.
+    files : Outputs
+        Where to write them until then.
+    """
+
+    outputs: Outputs
+    files: Outputs
+
+    def commit(self, manifest: str, written: Iterable[Path]) -> None:
+        """Move the files that were written into place, and then the manifest that names them.
+
+        Raises
+        ------
+        OutputError
+            If the disk refuses.
+        """
+        outputs, names = self.outputs, [path.name for path in written]
+        write_text(self.files.manifest, manifest)
+        try:
+            older = (named(outputs.manifest) | named(outputs.journal)) - set(names)
+            self.files.manifest.replace(outputs.journal)
+            for name in older:
+                if self._replaces(name):
+                    outputs.path.with_name(name).unlink(missing_ok=True)
+            outputs.manifest.unlink(missing_ok=True)
+            for name in names:
+                self.files.path.with_name(name).replace(outputs.path.with_name(name))
+            outputs.journal.replace(outputs.manifest)
+        except OSError as error:
+            raise OutputError(
+                f"{outputs.path} cannot be put in place: {error}. Mend that, and run the same command again."
+            ) from error
+
+    def _replaces(self, name: str) -> bool:
+        """Tell whether a file of an older run would be taken for one of this run: a shard, a companion."""
+        target = parse_suffix(self.outputs.path)
+        shard = rf"{re.escape(target.stem)}(-\d{{5,}}-of-\d{{5,}})?{re.escape(target.suffix)}"
+        companions = (self.outputs.decisions.name, self.outputs.rejected.name)
+        return name in companions or re.fullmatch(shard, name) is not None
+
+
+def named(mark: Path) -> set[str]:
+    """Return the names of the files that a manifest, or the mark of an unfinished run, tells of."""
+    try:
+        return {str(part["name"]) for part in json.loads(mark.read_text("utf-8"))["outputs"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
+def _empty(folder: Path) -> None:
+    """Remove the files in a folder, all but its lock."""
+    for found in folder.iterdir():
+        if found.name != "lock":
+            with contextlib.suppress(OSError):
+                found.unlink()

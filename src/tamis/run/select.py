@@ -9,7 +9,6 @@ import numpy as np
 
 from tamis.corpus.corpus import Corpus, Settings
 from tamis.corpus.identity import Ids
-from tamis.corpus.sources import redact
 from tamis.errors import InputError, OptionError
 from tamis.run.choose import choose
 from tamis.run.inputs import Inputs
@@ -63,11 +62,12 @@ def run_select(
     """
     runtime = runtime or Runtime()
     progress = progress or Progress(runtime.quiet)
-    session = Session(runtime, output, f"tamis select {' '.join(map(redact, job.pool))}")
+    session = Session(runtime, output, job.told("select"))
     try:
         with progress.step("open"):
             corpus = session.corpus(job.pool if objects is None else objects, settings_of(job), job.format)
             targets = read_targets(session, job, target_objects)
+            others = [session.corpus(path, target_settings(job)) for path in job.against]
         session.tell_passed_over(progress)
         method, inputs = prepare(job, targets, progress)
         size = sum(_size(opened.source.path) for opened in corpus.opened)
@@ -78,11 +78,14 @@ def run_select(
                 strict=job.strict, tolerant=tolerant, on_progress=done,
             )  # fmt: skip
         check_rejected(corpus, job.max_rejected)
+        for other in others:
+            other.scan(strict=job.strict, tolerant=tolerant)
+            check_rejected(other, job.max_rejected)
         session.check_memory(len(corpus.rows))
         with progress.step("choose"):
             ids = Ids(corpus.rows, [opened.source.name for opened in corpus.opened])
             where = parse_where(job.where) if job.where else None
-            choice = choose(corpus, ids, inputs, method, job, where)
+            choice = choose(corpus, others, ids, inputs, method, job, where)
         for note in choice.notes:
             progress.note(note)
         return Selection(job, session, corpus, targets, ids, inputs, method, choice, progress)
@@ -150,6 +153,16 @@ def prepare(job: Job, targets: list[Corpus], progress: Progress) -> tuple[Select
             inputs.want(name)
     if job.where:
         inputs.want_all(parse_where(job.where).names)
+    if job.rules:
+        from tamis.signals.rules import Rules
+
+        inputs.signals["rules"] = Rules(job.rules, without=job.no_rules)
+    if job.dedup is not None:
+        from tamis.signals.minhash import MinHash
+
+        inputs.signals["minhash"] = MinHash()
+        if job.dedup_by is not None:
+            inputs.want(job.dedup_by.removesuffix(":asc").removesuffix(":desc"))
     for text in job.quotas:
         inputs.want_field(Quota.parse(text).field)
     if not targets and "ratio" in inputs.fields:

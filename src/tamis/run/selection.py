@@ -21,7 +21,7 @@ from tamis.run.choose import Choice
 from tamis.run.decisions import decision_batches, write_decisions
 from tamis.run.inputs import Inputs
 from tamis.run.options import Job
-from tamis.run.outputs import Outputs
+from tamis.run.outputs import Draft, Outputs
 from tamis.run.progress import Progress
 from tamis.run.write import tables_of, write_ids, write_records, write_rejected
 from tamis.select.base import Selector
@@ -203,19 +203,14 @@ class Selection:
             If a finished output is in the way, or the disk refuses.
         """
         outputs = Outputs(Path(path), shards)
-        new = outputs.begin([opened.source.path for opened in self.corpus.opened], force=force)
-        try:
-            self.finish(outputs, annotate=annotate, ids_only=ids_only)
-        except Exception:
-            if new and not outputs.records[0].exists():
-                outputs.forget()
-            raise
+        with outputs.draft([opened.source.path for opened in self.corpus.opened], force=force) as draft:
+            self.finish(draft, annotate=annotate, ids_only=ids_only)
         return outputs.manifest
 
-    def finish(self, outputs: Outputs, *, annotate: bool = False, ids_only: bool = False) -> None:
-        """Write everything, the manifest last."""
+    def finish(self, draft: Draft, *, annotate: bool = False, ids_only: bool = False, report: bool = True) -> None:
+        """Write everything, and put it in place, the manifest last."""
+        outputs = draft.files
         with self.progress.step("write", len(self), "records") as done:
-            outputs.replace()
             if ids_only:
                 write_ids(self, outputs)
             else:
@@ -236,11 +231,12 @@ class Selection:
             "inputs": manifest.inputs_of(self.corpus),
             "targets": [part for target in self.targets for part in manifest.inputs_of(target)],
             "counts": self.counts,
+            "filters": self.choice.reports,
             "notes": self.notes,
             "outputs": manifest.outputs_of(written, self.corpus.engine),
             "run": manifest.environment(self.corpus.engine.threads) | {"seconds": self.progress.seconds},
         }
-        outputs.commit(manifest.dump(told), rejected=rejected)
+        draft.commit(manifest.dump(told), written)
 
     def close(self) -> None:
         """Let the store go; a temporary one is removed."""

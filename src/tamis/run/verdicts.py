@@ -15,7 +15,7 @@ from tamis.select.base import Chosen, Groups
 __all__ = ["STAGES", "Verdicts"]
 
 #: The stages a record may be decided in, in the order of the flow.
-STAGES = ("read", "where", "rules", "dedup", "pin", "choose")
+STAGES = ("read", "where", "rules", "against", "dedup", "pin", "choose")
 
 
 class Verdicts:

@@ -113,29 +113,37 @@ def add_rows(
     cannot overflow: twice as many numbers at a time as `total` would.
     """
     width = rows.shape[1]
-    load = np.int64(0)
-    for i in range(n):
-        row = np.uint32(which[i])
-        load += bounds[row]
-        if load > _FULL:
+    load, i = np.int64(0), 0
+    while i < n:
+        four = i + 4 <= n
+        a = np.int64(which[i])
+        b = np.int64(which[i + 1]) if four else a
+        c = np.int64(which[i + 2]) if four else a
+        e = np.int64(which[i + 3]) if four else a
+        more = bounds[a] + (bounds[b] + bounds[c] + bounds[e] if four else 0)
+        if load + more > _FULL:
             for j in range(width):
                 total[j] += part[j]
                 part[j] = 0
-            load = bounds[row]
-        for j in range(width):
-            part[j] += rows[row, j]
+            load = np.int64(0)
+        load += more
+        if four and more <= _FULL:
+            for j in range(width):
+                part[j] += rows[a, j] + rows[b, j] + rows[c, j] + rows[e, j]
+            i += 4
+        else:
+            for j in range(width):
+                part[j] += rows[a, j]
+            i += 1
     for j in range(width):
         total[j] += part[j]
         part[j] = 0
 
 
 @njit(nogil=True, cache=True)
-def means(totals: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return `n x d` totals of rows, in units of `UNIT`, over the number of rows; zeros where there are none."""
-    out = np.zeros(totals.shape, np.float32)
+def means(totals: NDArray[np.int64], counts: NDArray[np.int64], out: NDArray[np.float32]) -> None:
+    """Write `n x d` totals of rows, in units of `UNIT`, over the number of rows; zeros where there are none."""
     for i in range(len(totals)):
-        if counts[i]:
-            scale = UNIT / counts[i]
-            for j in range(totals.shape[1]):
-                out[i, j] = np.float32(totals[i, j] * scale)
-    return out
+        scale = UNIT / max(counts[i], 1)
+        for j in range(totals.shape[1]):
+            out[i, j] = np.float32(totals[i, j] * scale)
