@@ -7,7 +7,10 @@ Results go to stdout, progress and warnings to stderr. Exit codes: 0; 2 for the 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
+import signal
 import sys
 import warnings
 from typing import Any
@@ -54,7 +57,10 @@ def verbs() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and leave with its exit code."""
+    """Run the command line and leave with its exit code; to be told to end is to be interrupted."""
+    for asked in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(asked) is signal.SIG_DFL:  # under nohup it is ignored, and stays so
+            signal.signal(asked, signal.default_int_handler)
     sys.exit(run(arguments))
 
 
@@ -63,25 +69,49 @@ def run(arguments: list[str] | None = None) -> int:
     warnings.showwarning = _warn  # type: ignore[assignment]
     try:
         code = verbs.main(args=arguments, prog_name="tamis", standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return 2
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        sys.stderr.write(
-            "tamis: interrupted. What is finished is kept in the store: the same command goes on from there.\n"
-        )
-        return 130
-    except BrokenPipeError:  # whoever read our output has left
-        sys.stderr.close()
+    except SystemExit:  # click's answer to a pipe that nobody reads any more
+        _hush()
         return 0
-    except Exception as error:
-        from tamis.errors import TamisError
-
-        if not isinstance(error, TamisError):
-            raise
-        sys.stderr.write(f"tamis: error: {error}\n")
-        return error.exit_code
+    except BaseException as error:
+        return _tell(error)
     return code if isinstance(code, int) else 0  # what a verb left with, by `click.exceptions.Exit`
+
+
+def _tell(error: BaseException) -> int:
+    """Say what went wrong, and return the exit code."""
+    from tamis.errors import TamisError
+
+    cause = error.__cause__ if isinstance(error, click.exceptions.Abort) else error
+    if isinstance(cause, KeyboardInterrupt):
+        text = "interrupted. What is finished is kept in the store: the same command goes on from there."
+        code = 130
+    elif isinstance(error, TamisError):
+        text, code = f"error: {error}", error.exit_code
+    elif isinstance(error, MemoryError):
+        text, code = "error: out of memory. Lower --memory or --threads, and run the same command again.", 1
+    elif isinstance(error, BrokenPipeError):
+        _hush()
+        return 0
+    elif isinstance(error, OSError) and error.errno is not None:
+        text, code = f"error: the system refuses: {error}. Mend that, and run the same command again.", 2
+        _hush()
+    else:
+        import traceback
+
+        traceback.print_exception(error)
+        text, code = "error: the fault above is in tamis, not in what you asked for. Please report it.", 1
+    sys.stderr.write(f"tamis: {text}\n")
+    return code
+
+
+def _hush() -> None:
+    """Let what is left to print go nowhere: whoever read it has left, or its disk is full."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _warn(message: Warning | str, *_: Any) -> None:

@@ -52,6 +52,6 @@ def command(output: Path, as_json: bool, force: bool, quiet: bool, **given: Any)
         per_file=given["per_file"],
         tokenizer=given["tokenizer"],
         strict=given["strict"],
-        max_rejected=parse_rate(given["max_rejected"]),
+        max_rejected=parse_rate(given["max_rejected"], "--max-rejected"),
     )
     execute(job, output, as_json=as_json, force=force, quiet=quiet, given=given)

@@ -97,7 +97,7 @@ def ids_of(values: tuple[str, ...], option: str) -> tuple[str, ...]:
     for value in values:
         if value.startswith("@"):
             try:
-                lines = Path(value[1:]).read_text(encoding="utf-8").splitlines()
+                lines = Path(value[1:]).read_text(encoding="utf-8-sig").split("\n")  # ids may hold other line ends
             except (OSError, UnicodeDecodeError) as error:
                 raise InputError(f"{option} {value}: expected a text file with an id a line: {error}.") from error
             found.update(line.strip() for line in lines if line.strip())

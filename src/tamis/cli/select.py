@@ -84,7 +84,7 @@ def job_of(given: dict[str, Any]) -> Any:
         pool=given["pool"],
         rows=given["rows"],
         tokens=given["tokens"],
-        fraction=None if fraction is None else parse_rate(fraction),
+        fraction=None if fraction is None else parse_rate(fraction, "--fraction"),
         method=given["method"] or default_method(given["target"], given["by"], given["compat"]),
         options=chosen,
         by=given["by"],
@@ -107,5 +107,5 @@ def job_of(given: dict[str, Any]) -> Any:
         tokenizer=given["tokenizer"],
         seed=given["seed"],
         strict=given["strict"],
-        max_rejected=parse_rate(given["max_rejected"]),
+        max_rejected=parse_rate(given["max_rejected"], "--max-rejected"),
     )

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from tamis.corpus.buffers import as_numpy
 from tamis.corpus.chunk import Chunk, Parsed, Reading, Reject, Text
-from tamis.corpus.identity import content_hash
+from tamis.corpus.identity import content_hash, stamp
 from tamis.corpus.readers import readable
 from tamis.corpus.recognise import force, recognise, text_option
 from tamis.corpus.rows import RowTable, explain, field_batch, rows_batch
@@ -35,6 +36,8 @@ __all__ = ["Corpus", "Fragment", "Rejected", "Settings"]
 
 #: Records looked at to recognise the shape of a file.
 SAMPLE = 1000
+#: Files looked at for the name that a misspelt one is like.
+_FILES_SEEN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Opened:
     shape: Shape | None
     content: str
     entry: Entry
+    stamp: list[tuple[int, ...]]
     fragments: list[tuple[int, int, int]] = field(default_factory=list)  # rows, lines, bytes
 
 
@@ -128,12 +132,13 @@ class Corpus:
 
     def _open(self, source: Source) -> Opened:
         file = readable(source, self.settings, self.fragment_bytes)
+        before = stamp(source)
         content = content_hash(source, self.store, self.engine)
         shape = self._shape(source, file)
         cut = str(self.fragment_bytes or FRAGMENT_BYTES)
         mark = "|".join((content, repr(source.detected), repr(shape), repr(self.settings), cut))
         key = hashlib.blake2b(mark.encode(), digest_size=16).hexdigest()
-        return Opened(source, file, shape, content, self.store.entry(key))
+        return Opened(source, file, shape, content, self.store.entry(key), before)
 
     def _shape(self, source: Source, file: Readable) -> Shape | None:
         """Return the shape of a file's records; None when it holds no readable record."""
@@ -150,6 +155,33 @@ class Corpus:
             return force(self.settings.shape, sample) if self.settings.shape else recognise(sample)
         except InputError as error:
             raise InputError(f"{source.name}: {error}") from error
+
+    def fields_seen(self) -> list[str]:
+        """Return the top-level fields of the first records of each file: what a name may be meant for."""
+        names: dict[str, None] = {}
+        for opened in self.opened[:_FILES_SEEN]:
+            for task in islice(opened.file.tasks(), 1):
+                for record in task.load().sample(SAMPLE):
+                    names.update(dict.fromkeys(record if isinstance(record, dict) else ()))
+        return list(names)
+
+    def check_unchanged(self) -> None:
+        """Refuse to go on with files that changed since they were opened: records may be cut anywhere.
+
+        Raises
+        ------
+        InputError
+            With the file.
+        """
+        for opened in self.opened:
+            try:
+                same = stamp(opened.source) == opened.stamp
+            except OSError:  # it is gone
+                same = False
+            if not same:
+                raise InputError(
+                    f"{opened.source.name} changed while it was read. Run the same command again once it is whole."
+                )
 
     def fingerprint(self) -> str:
         """Return a hash of the content of all files and of how they are read, whatever their order."""
@@ -197,8 +229,8 @@ class Corpus:
             if strict and rejected:
                 bad = number, index
                 break
-        if bad:  # fragments before it in the file were drawn before it, so they are done by now
-            raise InputError(f"--strict: {self._first_rejected(*bad)}")
+        if bad:
+            raise InputError(f"--strict: {self._first_rejected(*bad, wanted, tuple(fields))}")
         self._collect(tolerant)
         if strict:
             rows = np.flatnonzero(self.rows.status)
@@ -281,17 +313,39 @@ class Corpus:
                 f"{lines - 1:,} lines were read whole. {go_on}"
             )
 
-    def _first_rejected(self, number: int, index: int) -> str:
-        """Tell the first rejected record of a fragment, with its line in the file."""
+    def _first_rejected(self, number: int, index: int, columns: Mapping[str, Any], fields: tuple[str, ...]) -> str:
+        """Tell the first rejected record in input order, where fragment `index` of a file has one.
+
+        Fragments before it in the file were drawn before it, so they are done by now; files before
+        it may not be, as several are read at once.
+        """
+        for earlier in range(number):
+            stop = self._scan_file(earlier, columns, fields)
+            if (told := self._told_first(earlier, stop)) is not None:
+                return told
+        return self._told_first(number, index + 1) or ""
+
+    def _scan_file(self, number: int, columns: Mapping[str, Any], fields: tuple[str, ...]) -> int:
+        """Scan a file up to a fragment with a rejected record; return how many fragments are done."""
+        opened = self.opened[number]
+        stream = self._pending(number, opened, columns, fields)
+        work = partial(self._work, columns, fields)
+        for _, index, rejected, _ in self.engine.unordered(work, [stream] if stream is not None else []):
+            if rejected:
+                return index + 1
+        return int((opened.entry.finished() or {"fragments": 0})["fragments"])
+
+    def _told_first(self, number: int, stop: int) -> str | None:
+        """Tell the first rejected record of the first `stop` fragments of a file, with its line in it."""
         opened = self.opened[number]
         line = 0
-        for earlier in range(index + 1):
-            table = RowTable.of(opened.entry.get(earlier, "rows"), number, line)
+        for index in range(stop):
+            table = RowTable.of(opened.entry.get(index, "rows"), number, line)
             if table.status.any():
-                break
+                bad = int(np.flatnonzero(table.status)[0])
+                return f"{opened.source.name}, line {table.line[bad]}: {explain(table, bad)}."
             line += table.lines
-        bad = int(np.flatnonzero(table.status)[0])
-        return f"{opened.source.name}, line {table.line[bad]}: {explain(table, bad)}."
+        return None
 
     def tell(self, row: int) -> str:
         """Return where a record that was set aside stood, and why."""

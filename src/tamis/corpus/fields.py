@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from tamis.corpus.buffers import as_numpy
 from tamis.corpus.chunk import Kind
 from tamis.corpus.corpus import Corpus, Fragment
-from tamis.errors import OptionError
+from tamis.errors import OptionError, nearest
 
 __all__ = ["field_groups", "field_numbers", "field_type", "typed_field"]
 
 _LARGEST = 2**63
+#: Names of fields that a message lists.
+_SHOWN = 20
 
 
 def field_type(corpus: Corpus, name: str) -> pa.DataType:
@@ -49,7 +51,11 @@ def field_type(corpus: Corpus, name: str) -> pa.DataType:
         seen += counts
     kinds = {kind for kind in Kind if seen[kind] and kind is not Kind.NULL}
     if not kinds:
-        raise OptionError(f"no record has a value in the field '{name}'.")
+        seen_names = corpus.fields_seen()
+        few = ", ".join(seen_names[:_SHOWN]) + (" ..." if len(seen_names) > _SHOWN else "")
+        raise OptionError(
+            f"no record has a value in the field '{name}'.{nearest(name, seen_names)} Fields seen: {few or 'none'}."
+        )
     if kinds == {Kind.BOOL}:
         return pa.bool_()
     if kinds == {Kind.INT}:
@@ -74,7 +80,8 @@ def typed_field(batch: pa.RecordBatch, kind: pa.DataType) -> pa.Array:
     if pa.types.is_boolean(kind):
         return pc.equal(values, "true")
     if pa.types.is_floating(kind):
-        values = pc.replace_substring_regex(values, "^(-?)Infinity$", "\\1inf")
+        values = pc.replace_substring_regex(values, "^(-?)Infinity$", "\\1inf").cast(kind)
+        return pc.if_else(pc.is_nan(values), pa.scalar(None, kind), values)  # no value, as in a table
     return values.cast(kind)
 
 

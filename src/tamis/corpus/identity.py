@@ -26,7 +26,7 @@ from tamis.errors import InputError
 from tamis.kernels.hashing import hash_spans
 from tamis.kernels.order import canonical_order
 
-__all__ = ["Ids", "content_hash", "file_hash", "number_copies"]
+__all__ = ["Ids", "content_hash", "file_hash", "number_copies", "stamp"]
 
 _BLOCK = 16 << 20
 #: A file younger than this may change again within one tick of its clock: its stat is not trusted.
@@ -35,11 +35,10 @@ _FRESH_SECONDS = 2.0
 
 def content_hash(source: Source, store: Store, engine: Local) -> str:
     """Return a hash of a file's (or data set folder's) bytes, read anew only if its stat changed."""
-    if source.chunks:  # objects have no file to come back to: their columns serve this run alone
+    if source.chunks is not None:  # objects have no file to come back to: their columns serve this run alone
         return uuid.uuid4().hex
-    files = [source.path] if source.path.is_file() else sorted(p for p in source.path.rglob("*") if p.is_file())
     digest = hashlib.blake2b(digest_size=16)
-    for path in files:
+    for path in _files(source):
         stat = path.stat()
         mark = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
         path_key = hashlib.blake2b(str(path.resolve()).encode(), digest_size=16).hexdigest()
@@ -52,6 +51,20 @@ def content_hash(source: Source, store: Store, engine: Local) -> str:
                 store.remember(path_key, {"stat": mark, "content": content})
         digest.update(content.encode())
     return digest.hexdigest()
+
+
+def stamp(source: Source) -> list[tuple[int, ...]]:
+    """Return the sizes, times and inodes of a source's files: what changes when one of them does."""
+    if source.chunks is not None:
+        return []
+    stats = [path.stat() for path in _files(source)]
+    return [(about.st_size, about.st_mtime_ns, about.st_ino) for about in stats]
+
+
+def _files(source: Source) -> list[Path]:
+    if source.path.is_file():
+        return [source.path]
+    return sorted(path for path in source.path.rglob("*") if path.is_file())
 
 
 def file_hash(path: Path, engine: Local) -> str:

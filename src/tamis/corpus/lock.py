@@ -48,7 +48,7 @@ def lock(path: Path, command: str) -> int:
                 continue
             os.ftruncate(handle, 0)
             told = command if len(command) <= _TOLD else command[: _TOLD - 4] + " ..."
-            os.write(handle, f"process {os.getpid()} on {socket.gethostname()}: {told}\n".encode())
+            os.write(handle, f"process {os.getpid()} on {socket.gethostname()}: {told}\n".encode(errors="replace"))
         except BlockingIOError as error:
             who = os.read(handle, 4096).decode("utf-8", "replace").strip() or "another process"
             os.close(handle)

@@ -113,7 +113,7 @@ def _tables(pool: Any) -> Callable[[], Iterator[pa.RecordBatch]] | None:
         return lambda: iter([pool])
     kinds = {(base.__module__.partition(".")[0], base.__name__) for base in type(pool).__mro__}
     if ("pandas", "DataFrame") in kinds:
-        return lambda: iter(pa.Table.from_pandas(pool, preserve_index=False).to_batches())
+        return lambda: _pandas_batches(pool)
     if ("polars", "DataFrame") in kinds:
         return lambda: iter(pool.to_arrow().to_batches())
     if ("polars", "LazyFrame") in kinds:
@@ -124,6 +124,17 @@ def _tables(pool: Any) -> Callable[[], Iterator[pa.RecordBatch]] | None:
         splits = ", ".join(map(str, pool))
         raise InputError(f"expected a datasets.Dataset, got a DatasetDict: pass one of its splits ({splits}).")
     return None
+
+
+def _pandas_batches(pool: Any) -> Iterator[pa.RecordBatch]:
+    try:
+        table = pa.Table.from_pandas(pool, preserve_index=False)
+    except pa.ArrowException as error:
+        raise InputError(
+            f"expected one type a column in a pandas frame ({'; '.join(map(str, error.args))}). Pass its records "
+            "instead, whose fields may change their types: frame.to_dict('records')."
+        ) from error
+    yield from table.to_batches()
 
 
 def _dataset_batches(pool: Any) -> Iterator[pa.RecordBatch]:

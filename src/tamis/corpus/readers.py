@@ -34,7 +34,7 @@ def readable(source: Source, settings: Settings, fragment_bytes: int | None = No
     InputError
         For a data set folder of a format that is a file's.
     """
-    if source.chunks:
+    if source.chunks is not None:
         return InMemory(source.chunks)
     found, path = source.detected, source.path
     if path.is_dir() and found.format not in ("datasets", "lance"):

@@ -6,11 +6,13 @@ are read once, an interrupted run resumes, and nothing changes under a run.
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import sys
 from collections.abc import Iterable, Iterator
@@ -26,6 +28,7 @@ from tamis.errors import InputError, OutputError, UserError, missing_extra, near
 
 __all__ = ["Source", "expand", "from_chunks", "redact"]
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 #: Files that tamis itself writes beside a selection: never part of a pool that is a folder.
 _OWN = (".decisions.parquet", ".manifest.json", ".rejected.jsonl", ".report.html")
 
@@ -35,13 +38,13 @@ class Source:
     """A file of the pool.
 
     `name` is what the user called it, without secrets; `path` is where it is read from;
-    `chunks` are its records where they are Python objects.
+    `chunks` are its records where they are Python objects, else None.
     """
 
     name: str
     path: Path
     detected: Detected
-    chunks: tuple[Chunk, ...] = ()
+    chunks: tuple[Chunk, ...] | None = None
 
 
 def from_chunks(name: str, chunks: Iterable[Chunk]) -> Source:
@@ -64,10 +67,20 @@ def expand(paths: Iterable[str], store: Store, *, format: str | None = None) -> 
     for given in paths:
         found = list(_expand_one(given, store, passed))
         for name, path in found:
+            _check_name(name)
             sources.append(Source(name, path, detect(path, name, format)))
     if not sources:
         raise InputError("expected at least one file, folder, glob, URL or '-', got none.")
     return sources, passed
+
+
+def _check_name(name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"expected a file name in UTF-8, got {ascii(name)}: outputs cannot tell it. Rename the file."
+        ) from error
 
 
 def _expand_one(given: str, store: Store, passed: list[str]) -> Iterator[tuple[str, Path]]:
@@ -127,6 +140,7 @@ def _inside(folder: Path) -> list[Path]:
             folders.clear()
             continue
         seen.add((about.st_dev, about.st_ino))
+        folders.sort()  # of two ways to a folder the first counts
         found += [Path(base, name) for name in (*folders, *files)]
     return sorted(found)
 
@@ -242,9 +256,9 @@ def _remote(url: str, store: Store) -> Iterator[tuple[str, Path]]:
             yield redact(full), _spooled(files, full, name, store)
     except FileNotFoundError as error:
         raise InputError(f"no such file: {shown}.") from error
-    except OutputError:
-        raise
     except Exception as error:  # drivers raise what they like; the URL's secrets must not leak
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise _no_room(store.spool(), error) from error
         raise InputError(f"{shown} cannot be read: {type(error).__name__}.") from error
     if not names:
         raise InputError(f"no file matches '{shown}'.")
@@ -286,11 +300,7 @@ def _copy(stream: BinaryIO, target: Path) -> None:
     aside = aside_of(target)
     try:
         with aside.open("wb") as copy:
-            while block := stream.read(1 << 20):
-                try:
-                    copy.write(block)
-                except OSError as error:
-                    raise _no_room(target.parent, error) from error
+            shutil.copyfileobj(stream, copy, 1 << 20)
         aside.replace(target)
     finally:
         aside.unlink(missing_ok=True)

@@ -44,6 +44,13 @@ _MAGIC = b"ARROW1"
 class DamagedError(StoreError):
     """A column that cannot be read. It has been removed: the next scan computes it anew."""
 
+    def __init__(self, path: Path, error: Exception) -> None:
+        super().__init__(
+            f"the store's file {path} was damaged and has been removed ({error}). Run the same command again: "
+            "it is computed anew."
+        )
+        self.path = path
+
 
 class Store:
     """A store, opened for writing by one process at a time.
@@ -194,10 +201,7 @@ class Entry:
                 return batch
         except (OSError, pa.ArrowException) as error:
             path.unlink(missing_ok=True)
-            raise DamagedError(
-                f"the store's file {path} was damaged and has been removed ({error}). Run the same command again: "
-                "it is computed anew."
-            ) from error
+            raise DamagedError(path, error) from error
 
     def finish(self, facts: Mapping[str, Any]) -> None:
         """Record that the whole file has been cut into fragments."""

@@ -36,8 +36,8 @@ def available_memory() -> int:
     return total
 
 
-def parse_size(text: str | int) -> int:
-    """Return the bytes that `text` ("4GB", "512M", "1.5 GiB", a number) stands for.
+def parse_size(text: str | int, option: str = "--memory") -> int:
+    """Return the bytes that `text` ("4GB", "512M", "1.5 GiB", a number) stands for, as the value of `option`.
 
     Units count in powers of 1,024, so a ceiling is never lower than what the user wrote.
     """
@@ -45,7 +45,7 @@ def parse_size(text: str | int) -> int:
         return text
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*", text, re.IGNORECASE)
     if not match or float(match[1]) <= 0:
-        raise OptionError(f"expected a size such as 4GB or 512MB, got '{text}'.")
+        raise OptionError(f"{option}: expected a size such as 4GB or 512MB, got '{text}'.")
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
 

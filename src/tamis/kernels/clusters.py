@@ -3,7 +3,7 @@
 Everything here numbers records by their place in the visiting order, so "first" means first
 visited and results do not depend on how rows came in. Nothing is quadratic in a group of alike
 records: the greedy pass compares a record with those before it that *stay*, and `connect` skips
-what is connected already and looks back `BACK` places in a bucket at most.
+what is connected already and looks back `BACK` records in a bucket at most.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FREE, FIXED, PROBE = 0, 1, 2
 """What may become of a record: decided by the pass; stays whatever it is like; is only looked up."""
 
 BACK = 64
-"""How far `connect` looks back in a bucket: buckets of up to 65 records are joined completely."""
+"""How many of the records of a bucket that went before it `connect` compares one with: the last ones."""
 
 
 def buckets(hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int32], int]:
@@ -111,7 +111,8 @@ def settle(
     least, places : float, int
         As in `jaccard`.
     limit : int
-        Of those that stay, a bucket shows its first `limit`.
+        A record is compared with this many others at most, those of its smallest buckets first:
+        texts that are alike share rare buckets too, texts of one template only the crowded ones.
     parent : int32 array of shape (m,)
         Groups, to which the similar pairs found are added.
 
@@ -122,30 +123,28 @@ def settle(
     similarity : float64 array of shape (m,)
         To the neighbour; NaN where there is none.
     told : int64 array of shape (3,)
-        Pairs compared, pairs at or above `least`, members of buckets not looked at.
+        Pairs compared, pairs at or above `least`, records that met the limit.
     """
-    m = bucket.shape[1]
+    bands, m = bucket.shape
     starts = _starts(bucket, count)
     members = np.empty(starts[count], np.int32)
     filled = np.zeros(count, np.int32)
     seen = np.full(m, -1, np.int32)
+    mine = np.empty(bands, np.int32)
     neighbour = np.full(m, -1, np.int32)
     similarity = np.full(m, np.nan, np.float64)
     told = np.zeros(3, np.int64)
     for v in range(m):
-        near, best = -1, -1.0
-        for j in range(bucket.shape[0] if role[v] != FIXED else 0):
-            g = bucket[j, v]
-            if g < 0:
-                continue
-            shown = min(np.int64(filled[g]), limit)
-            told[2] += filled[g] - shown
-            for q in range(starts[g], starts[g] + shown):
+        near, best, left = -1, -1.0, limit
+        for g in mine[: _smallest_first(bucket, v, filled, mine) if role[v] != FIXED else 0]:
+            for q in range(starts[g], starts[g] + filled[g]):
                 u = members[q]
                 if seen[u] == v:
                     continue
+                if left == 0:
+                    break
+                left -= 1
                 seen[u] = v
-                told[0] += 1
                 s = jaccard(values, spans[u, 0], spans[u, 1], spans[v, 0], spans[v, 1], least, places)
                 if s < 0.0:
                     continue
@@ -153,16 +152,35 @@ def settle(
                 unite(parent, u, v)
                 if s > best or (s == best and u < near):
                     near, best = u, s
+        told[0] += limit - left
+        told[2] += left == 0
         if near >= 0:
             neighbour[v] = near
             similarity[v] = best
         elif role[v] != PROBE:
-            for j in range(bucket.shape[0]):
+            for j in range(bands):
                 g = bucket[j, v]
                 if g >= 0:
                     members[starts[g] + filled[g]] = v
                     filled[g] += 1
     return neighbour, similarity, told
+
+
+@njit(nogil=True, cache=True)
+def _smallest_first(bucket: NDArray[np.int32], v: int, filled: NDArray[np.int32], mine: NDArray[np.int32]) -> int:
+    """Fill `mine` with the buckets of `v` that hold something, the least filled first; return how many."""
+    k = 0
+    for j in range(bucket.shape[0]):
+        g = bucket[j, v]
+        if g < 0 or filled[g] == 0:
+            continue
+        at = k
+        while at > 0 and filled[mine[at - 1]] > filled[g]:
+            mine[at] = mine[at - 1]
+            at -= 1
+        mine[at] = g
+        k += 1
+    return k
 
 
 @njit(nogil=True, cache=True)
@@ -173,11 +191,13 @@ def connect(
     spans: NDArray[np.int64],
     least: float,
     places: int,
+    neighbour: NDArray[np.int32],
     parent: NDArray[np.int32],
 ) -> int:
-    """Join in `parent` what is at least `least` similar and shares a bucket; return the pairs compared.
+    """Join in `parent` what `settle` left apart though it is similar and shares a bucket; return the pairs compared.
 
-    Parameters as in `settle`. Pairs that are connected already are not compared.
+    Parameters as in `settle`, `neighbour` as it returned it. It compared each record with those
+    before it that stay; left are those before it that go. Pairs connected already are not compared.
     """
     starts = _starts(bucket, count)
     members = np.empty(starts[count], np.int32)
@@ -198,8 +218,9 @@ def connect(
                 if jaccard(values, spans[u, 0], spans[u, 1], spans[v, 0], spans[v, 1], least, places) >= 0.0:
                     unite(parent, u, v)
                     root = _find(parent, v)
-            members[end] = v
-            filled[g] += 1
+            if neighbour[v] >= 0:
+                members[end] = v
+                filled[g] += 1
     return compared
 
 
@@ -250,7 +271,7 @@ def _joined(
 
 
 def exact_pairs(
-    values: NDArray[np.uint64], offsets: NDArray[np.int64], least: float, limit: int = 2_000_000
+    values: NDArray[np.uint64], offsets: NDArray[np.int64], least: float, limit: int = 200_000
 ) -> tuple[NDArray[np.int32], NDArray[np.float64], bool]:
     """Return all pairs of `m` sets whose Jaccard similarity is at least `least` > 0, without any hashing to bands.
 

@@ -35,11 +35,11 @@ __all__ = [
     "Places",
     "Trie",
     "build",
+    "costs",
     "look_up",
     "places",
     "slot_of",
     "step",
-    "symbol_costs",
 ]
 
 #: The symbol that ends every sequence.
@@ -122,7 +122,7 @@ def look_up(table: int, start: int, slots: int, key: np.uint64) -> int:
     while True:
         there = np.uint64(load_word(table + 16 * (start + at)))
         if there == key:
-            return table + 16 * (start + at) + 8
+            return table + 16 * (start + at) + 8  # type: ignore[no-any-return]
         if there == _ZERO:
             return -1
         at = at + 1 if at + 1 < slots else 0
@@ -155,7 +155,7 @@ def step(at: Places, context: NDArray[np.int64], symbol: int) -> int:
         if m < at.order:
             old, context[m] = context[m], -1
         m += 1
-    return cost
+    return cost  # type: ignore[no-any-return]
 
 
 @njit(nogil=True, cache=True)
@@ -400,7 +400,7 @@ def build(
         kept = level.counts >= least if n == order else np.ones(len(level.keys), np.bool_)
         discounts[n - 1] = _discounts(level.counts)
         p = _weigh(level.keys, level.counts, kept, discounts[n - 1], lower, 0, back)
-        _set_in_units(level.table, _in_units(p), level.base)
+        _set_costs(level.table, _in_units(p), level.base)
         regions[n] = start, len(level.table)
         start, below = start + len(level.table), level.base
     table = np.concatenate([level.table for level in levels]) if levels else np.zeros((1, 2), np.uint64)

@@ -76,7 +76,7 @@ def _minima(
             y1 = min(np.uint32(x2 * c + d), np.uint32(x3 * c + d))
             y2 = min(np.uint32(x4 * c + d), np.uint32(x5 * c + d))
             y3 = min(np.uint32(x6 * c + d), np.uint32(x7 * c + d))
-            out[p] = min(out[p], min(min(y0, y1), min(y2, y3)))
+            out[p] = min(out[p], y0, y1, y2, y3)
 
 
 @njit(nogil=True, cache=True)

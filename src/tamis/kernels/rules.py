@@ -13,7 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tamis.kernels.rules_lines import Scratch, bullets_and_ellipses, c4_lines, feed_lines, paragraphs
-from tamis.kernels.rules_memory import load32, load64
+from tamis.kernels.rules_memory import get32, get64
 from tamis.kernels.rules_repeats import Repeats, ngram_repeats, word_ids
 from tamis.kernels.rules_scan import LINE, scan
 from tamis.kernels.rules_words import HAS_LETTER, NOT_SYMBOL, SEED, TURN, Words
@@ -111,7 +111,7 @@ def _regions(memory: int, longest: int) -> tuple[Words, Repeats, Scratch]:
     wide = (memory + 63) & -64  # 3 regions of 8 bytes each
     half = wide + 24 * n  # 8 regions of 4 bytes, then lines of 20
     lines = half + 32 * n
-    byte = lines + LINE * n  # 4 regions of 1 byte, then what has a size of its own
+    byte = lines + 4 * LINE * n  # 4 regions of 1 byte, then what has a size of its own
     rest = byte + 4 * n
     words = Words(wide, half, byte, rest)
     aside = Words(wide + 8 * n, half + 4 * n, byte + n, rest + 16)
@@ -130,7 +130,7 @@ def _per(part: float, whole: float) -> float:
 def _word_measures(words: Words, n: int, row: NDArray[np.float64]) -> None:
     real, characters, letters, before = 0, 0, 0, 0
     for k in range(n):
-        mark, end = load8(words.marks + k), load32(words.ends + 4 * k + 4)
+        mark, end = load8(words.marks + k), get32(words.ends, k + 1)
         letters += mark & HAS_LETTER
         if mark & NOT_SYMBOL:
             real += 1
@@ -138,8 +138,8 @@ def _word_measures(words: Words, n: int, row: NDArray[np.float64]) -> None:
         before = end
     row[0] = real
     row[1] = _per(characters, real)
-    row[2] = _per(load32(words.tally), n)
-    row[3] = _per(load32(words.tally + 4), n)
+    row[2] = _per(get32(words.tally, 0), n)
+    row[3] = _per(get32(words.tally, 1), n)
     row[6] = _per(letters, n)
 
 
@@ -156,7 +156,7 @@ def _stop_words(
     counts[:] = 0
     last = np.uint64(len(keys) - 1)
     for j in range(n):
-        h = load64(hashes + 8 * load32(news + 4 * j))
+        h = get64(hashes, get32(news, j))
         slot = h & last
         while languages[slot]:
             if keys[slot] == h:
@@ -221,7 +221,7 @@ def measure(
     `classes` is that of `rules_chars`; `keys` and `languages` are `slots` of the stop words; `on`
     (5): which of C4's line rules drop lines; `memory` is a `room` for the longest text.
     """
-    longest, union = 0, np.uint64(1)
+    longest, union = np.int64(0), np.uint64(1)
     for r in range(len(offsets) - 1):
         longest = max(longest, offsets[r + 1] - offsets[r])
     for slot in range(len(languages)):

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tamis.kernels.rules_memory import load16
+from tamis.kernels.rules_memory import get16
 from tamis.kernels.vector import load8
 
 __all__ = [
@@ -112,7 +112,7 @@ def char_at(i: int, stop: int) -> tuple[int, int]:
 def class_of(table: int, code: int) -> int:
     """Return the class bits of a code point; `table` is the address of `classes()`."""
     if code < _CODES:
-        return load16(table + 2 * code)
+        return get16(table, code)
     return LETTER | ALNUM if code < _IDEOGRAPHS else 0
 
 

@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tamis.kernels.rules_chars import TERMINAL, char_at, class_of, previous, strip
-from tamis.kernels.rules_memory import load32, load64, store32, store64
+from tamis.kernels.rules_memory import get32, load64, put32, put64
 from tamis.kernels.rules_repeats import Repeats, repeated
 from tamis.kernels.rules_scan import (
     BRACE,
@@ -41,7 +41,8 @@ __all__ = ["Scratch", "bullets_and_ellipses", "c4_lines", "feed_lines", "paragra
 _FEW_WORDS = 3
 _SHORT = 30  # characters of a short line of FineWeb
 _S0, _S1 = np.uint64(0xA0761D6478BD642F), np.uint64(0xE7037ED1A0B428DB)
-_EDIT, _NEEDED = tuple(b"[edit]"), tuple(b"[citation needed]")
+_EDIT, _NEEDED = np.frombuffer(b"[edit]", np.uint8), np.frombuffer(b"[citation needed]", np.uint8)
+_NONE = np.int64(0)  # typed, or each literal number would have its own code compiled
 
 
 class Scratch(NamedTuple):
@@ -87,17 +88,17 @@ def bullets_and_ellipses(
     """Return how many of the `n` lines begin with a bullet or hyphen, and how many end in an ellipsis."""
     bullets, ellipses, start = 0, 0, first
     for m in range(n):
-        a, b = strip(start, first + load32(lines + m * LINE + STOP), table)
+        a, b = strip(start, first + get32(lines, m * LINE + STOP), table)
         if a < b:
             bullet = b - a >= 3 and load8(a) == 0xE2 and load8(a + 1) == 0x80 and load8(a + 2) == 0xA2
             bullets += bullet or load8(a) == 0x2D
             ellipses += _ends_in_ellipsis(a, b)
-        start = first + load32(lines + m * LINE + STOP)
+        start = first + get32(lines, m * LINE + STOP)
     return bullets, ellipses
 
 
 @njit(nogil=True, cache=True)
-def _is(i: int, stop: int, word: tuple[int, ...]) -> bool:
+def _is(i: int, stop: int, word: NDArray[np.uint8]) -> bool:
     if i + len(word) > stop:
         return False
     for j in range(len(word)):
@@ -179,11 +180,11 @@ def c4_lines(
     """
     out[:] = 0
     lines = room.lines
-    start, word, chunk = first, 0, 0
+    start, word, chunk = first, _NONE, _NONE
     for m in range(n):
-        stop, chunks, flags = first + load32(lines + m * LINE + STOP), load32(lines + m * LINE + CHUNKS) - chunk, load32(lines + m * LINE + FLAGS)
-        from_word, to_word, from_byte = word, load32(lines + m * LINE + WORDS), start
-        start, word, chunk = stop, load32(lines + m * LINE + WORDS), load32(lines + m * LINE + CHUNKS)
+        stop, chunks, flags = first + get32(lines, m * LINE + STOP), get32(lines, m * LINE + CHUNKS) - chunk, get32(lines, m * LINE + FLAGS)
+        from_word, to_word, from_byte = word, get32(lines, m * LINE + WORDS), start
+        start, word, chunk = stop, get32(lines, m * LINE + WORDS), get32(lines, m * LINE + CHUNKS)
         if not chunks:
             continue
         out[8] += 1
@@ -196,10 +197,10 @@ def c4_lines(
             size = _without_citations(a, b, room.bytes)
             if size < b - a:
                 a, b, marks = room.bytes, room.bytes + size, room.words.marks
-                from_word, to_word, flags = 0, 0, 0
+                from_word, to_word, flags = _NONE, _NONE, _NONE
                 if size:
                     to_word, _, _ = scan(a, b, table, room.words, room.line)
-                    flags = load32(room.line + FLAGS)
+                    flags = get32(room.line, FLAGS)
         if on[1] and not _terminal(a, b):
             out[1] += 1
         elif on[2] and chunks < _FEW_WORDS:
@@ -235,18 +236,18 @@ def feed_lines(
     """
     out[:] = 0
     lines = room.lines
-    start, chunk, passed, entries = first, 0, 0, 0
+    start, chunk, passed, entries = first, _NONE, _NONE, _NONE
     for m in range(n):
-        feed = load32(lines + m * LINE + FLAGS) & LF
+        feed = get32(lines, m * LINE + FLAGS) & LF
         if not feed and m < n - 1:
             continue
-        end, size = first + load32(lines + m * LINE + STOP), load32(lines + m * LINE + CHARACTERS) - passed
+        end, size = first + get32(lines, m * LINE + STOP), get32(lines, m * LINE + CHARACTERS) - passed
         if not feed:  # whatever line end is the text's last, the line goes on behind it
             end, size = stop, characters - passed
         if size:
-            blank = load32(lines + m * LINE + CHUNKS) == chunk
-            store64(room.hashes + 8 * entries, 0 if n == 1 else _hash(start, end))
-            store32(room.sizes + 4 * entries, -size if blank else size)
+            blank = get32(lines, m * LINE + CHUNKS) == chunk
+            put64(room.hashes, entries, _hash(start, end) if n > 1 else _S0)
+            put32(room.sizes, entries, -size if blank else size)
             entries += 1
             if not blank:
                 out[3] += 1
@@ -254,15 +255,15 @@ def feed_lines(
                 out[4] += class_of(table, last) & TERMINAL != 0
                 out[5] += size <= _SHORT
         out[7] += feed
-        start, chunk, passed = end + 1, load32(lines + m * LINE + CHUNKS), load32(lines + m * LINE + CHARACTERS) + 1
+        start, chunk, passed = end + 1, get32(lines, m * LINE + CHUNKS), get32(lines, m * LINE + CHARACTERS) + 1
     out[0] = entries
     if entries > 1:
         repeated(room.hashes, entries, repeats, room.found)
         for j in range(entries):
             if load8(room.found + j):
                 out[1] += 1
-                out[2] += abs(load32(room.sizes + 4 * j))
-                out[6] += max(load32(room.sizes + 4 * j), 0)
+                out[2] += abs(get32(room.sizes, j))
+                out[6] += max(get32(room.sizes, j), 0)
 
 
 @njit(nogil=True, cache=True)
@@ -281,29 +282,29 @@ def paragraphs(
     at its ends.
     """
     begin, end = strip(first, stop, table)
-    start, entries = begin, 0
+    start, entries = begin, _NONE
     out[0], out[1], out[2] = 1, 0, 0
     for m in range(n):
-        i = first + load32(room.lines + m * LINE + STOP)
-        if not load32(room.lines + m * LINE + FLAGS) & LF or i < begin or i >= end:
+        i = first + get32(room.lines, m * LINE + STOP)
+        if not get32(room.lines, m * LINE + FLAGS) & LF or i < begin or i >= end:
             continue
         # Both neighbours exist: neither the first nor the last byte of the stripped text is white space.
         if load8(i - 1) == 0x0A and load8(i + 1) != 0x0A:
             start = i + 1
         elif load8(i - 1) != 0x0A and load8(i + 1) == 0x0A:
-            store64(room.hashes + 8 * entries, _hash(start, i))
-            store32(room.sizes + 4 * entries, _characters(start, i))
+            put64(room.hashes, entries, _hash(start, i))
+            put32(room.sizes, entries, _characters(start, i))
             entries += 1
     if not entries:
         return
-    store64(room.hashes + 8 * entries, _hash(start, end))
-    store32(room.sizes + 4 * entries, _characters(start, end))
+    put64(room.hashes, entries, _hash(start, end))
+    put32(room.sizes, entries, _characters(start, end))
     out[0] = entries + 1
     repeated(room.hashes, entries + 1, repeats, room.found)
     for j in range(entries + 1):
         if load8(room.found + j):
             out[1] += 1
-            out[2] += load32(room.sizes + 4 * j)
+            out[2] += get32(room.sizes, j)
 
 
 @njit(nogil=True, cache=True)

@@ -8,43 +8,65 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["load16", "load32", "load64", "store32", "store64"]
+__all__ = ["get16", "get32", "get64", "load64", "put32", "put64"]
 
-_WORD = ir.IntType(64)
+_SHORT, _HALF, _WORD = ir.IntType(16), ir.IntType(32), ir.IntType(64)
 
 
-@intrinsic
-def load16(typing_context: Any, a: Any) -> Any:  # noqa: ARG001 (the shape Numba calls)
-    """Return the uint16 at `a`, a multiple of 2, as int64."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
-        short = ir.IntType(16)
-        return builder.zext(builder.load(builder.inttoptr(args[0], short.as_pointer()), typ=short), _WORD)
-
-    return types.int64(types.int64), codegen
+def _item(builder: Any, args: Any, kind: Any) -> Any:
+    return builder.gep(builder.inttoptr(args[0], kind.as_pointer()), [args[1]], source_etype=kind)
 
 
 @intrinsic
-def load32(typing_context: Any, a: Any) -> Any:  # noqa: ARG001
-    """Return the int32 at `a`, a multiple of 4, as int64."""
+def get16(typing_context: Any, base: Any, k: Any) -> Any:  # noqa: ARG001 (the shape Numba calls)
+    """Return item `k` of the uint16 at `base`, a multiple of 2, as int64."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
-        half = ir.IntType(32)
-        return builder.sext(builder.load(builder.inttoptr(args[0], half.as_pointer()), typ=half), _WORD)
+        return builder.zext(builder.load(_item(builder, args, _SHORT), typ=_SHORT), _WORD)
 
-    return types.int64(types.int64), codegen
+    return types.int64(types.int64, types.int64), codegen
 
 
 @intrinsic
-def store32(typing_context: Any, a: Any, value: Any) -> Any:  # noqa: ARG001
-    """Write the low half of `value` (int64) at `a`, a multiple of 4."""
+def get32(typing_context: Any, base: Any, k: Any) -> Any:  # noqa: ARG001
+    """Return item `k` of the int32 at `base`, a multiple of 4, as int64."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
-        half = ir.IntType(32)
-        builder.store(builder.trunc(args[1], half), builder.inttoptr(args[0], half.as_pointer()))
+        return builder.sext(builder.load(_item(builder, args, _HALF), typ=_HALF), _WORD)
+
+    return types.int64(types.int64, types.int64), codegen
+
+
+@intrinsic
+def put32(typing_context: Any, base: Any, k: Any, value: Any) -> Any:  # noqa: ARG001
+    """Write the low half of `value` (int64) as item `k` of the int32 at `base`, a multiple of 4."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+        builder.store(builder.trunc(args[2], _HALF), _item(builder, args, _HALF))
         return context.get_dummy_value()
 
-    return types.void(types.int64, types.int64), codegen
+    return types.void(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def get64(typing_context: Any, base: Any, k: Any) -> Any:  # noqa: ARG001
+    """Return item `k` of the uint64 at `base`, a multiple of 8."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+        return builder.load(_item(builder, args, _WORD), typ=_WORD)
+
+    return types.uint64(types.int64, types.int64), codegen
+
+
+@intrinsic
+def put64(typing_context: Any, base: Any, k: Any, value: Any) -> Any:  # noqa: ARG001
+    """Write `value` as item `k` of the uint64 at `base`, a multiple of 8."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+        builder.store(args[2], _item(builder, args, _WORD))
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.uint64), codegen
 
 
 @intrinsic
@@ -55,14 +77,3 @@ def load64(typing_context: Any, a: Any) -> Any:  # noqa: ARG001
         return builder.load(builder.inttoptr(args[0], _WORD.as_pointer()), align=1, typ=_WORD)
 
     return types.uint64(types.int64), codegen
-
-
-@intrinsic
-def store64(typing_context: Any, a: Any, value: Any) -> Any:  # noqa: ARG001
-    """Write the uint64 `value` at `a`, a multiple of 8."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
-        builder.store(args[1], builder.inttoptr(args[0], _WORD.as_pointer()))
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.uint64), codegen

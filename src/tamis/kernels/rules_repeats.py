@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tamis.kernels.rules_memory import load32, load64, store32
+from tamis.kernels.rules_memory import get32, get64, put32
 from tamis.kernels.vector import load8, store8
 
 __all__ = ["FIRST_LONG", "LAST", "Repeats", "ngram_repeats", "repeated", "word_ids"]
@@ -25,7 +25,8 @@ __all__ = ["FIRST_LONG", "LAST", "Repeats", "ngram_repeats", "repeated", "word_i
 FIRST_LONG, LAST = 5, 10
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
-_FREE = -1
+_FREE = np.int64(-1)
+_NONE = np.int64(0)  # typed, or each literal number would have its own code compiled
 
 
 class Repeats(NamedTuple):
@@ -50,7 +51,7 @@ def _clear(table: int, entries: int) -> tuple[np.uint64, int]:
         size *= 2
         shift -= np.uint64(1)
     for slot in range(size):
-        store32(table + 4 * slot, _FREE)
+        put32(table, slot, _FREE)
     return shift, size - 1
 
 
@@ -65,26 +66,26 @@ def word_ids(hashes: int, n: int, room: Repeats, news: int) -> tuple[int, int]:
     shift, last = _clear(table, n)
     different = 0
     for j in range(n):
-        h = load64(hashes + 8 * j)
+        h = get64(hashes, j)
         slot = np.int64(h >> shift)
         while True:
-            first = load32(table + 4 * slot)
+            first = get32(table, slot)
             if first == _FREE:
-                store32(table + 4 * slot, j)
-                store32(ids + 4 * j, j)
-                store32(news + 4 * different, j)
-                store32(count + 4 * j, 1)
+                put32(table, slot, j)
+                put32(ids, j, j)
+                put32(news, different, j)
+                put32(count, j, 1)
                 different += 1
                 break
-            if load64(hashes + 8 * first) == h:
-                store32(ids + 4 * j, first)
-                store32(count + 4 * first, load32(count + 4 * first) + 1)
+            if get64(hashes, first) == h:
+                put32(ids, j, first)
+                put32(count, first, get32(count, first) + 1)
                 break
             slot = (slot + 1) & last
     places = 0
     for j in range(n):
-        store32(room.places + 4 * places, j)
-        places += load32(count + 4 * load32(ids + 4 * j)) > 1
+        put32(room.places, places, j)
+        places += get32(count, get32(ids, j)) > 1
     return places, different
 
 
@@ -96,26 +97,26 @@ def _pair_ids(n: int, room: Repeats, before: int, now: int) -> int:
     n-grams replace theirs.
     """
     table, count, places = room.table, room.count, room.places
-    kept = 0
+    kept = _NONE
     for t in range(n - 1):
-        j = load32(places + 4 * t)
-        store32(places + 4 * kept, j)
-        kept += load32(places + 4 * t + 4) == j + 1
+        j = get32(places, t)
+        put32(places, kept, j)
+        kept += get32(places, t + 1) == j + 1
     shift, last = _clear(table, kept)
     for t in range(kept):
-        j = load32(places + 4 * t)
-        a, b = load32(before + 4 * j), load32(before + 4 * j + 4)
+        j = get32(places, t)
+        a, b = get32(before, j), get32(before, j + 1)
         slot = np.int64((((np.uint64(a) << np.uint64(32)) | np.uint64(b)) * _SPREAD) >> shift)
         while True:
-            first = load32(table + 4 * slot)
+            first = get32(table, slot)
             if first == _FREE:
-                store32(table + 4 * slot, j)
-                store32(now + 4 * j, j)
-                store32(count + 4 * j, 1)
+                put32(table, slot, j)
+                put32(now, j, j)
+                put32(count, j, 1)
                 break
-            if load32(before + 4 * first) == a and load32(before + 4 * first + 4) == b:
-                store32(now + 4 * j, first)
-                store32(count + 4 * first, load32(count + 4 * first) + 1)
+            if get32(before, first) == a and get32(before, first + 1) == b:
+                put32(now, j, first)
+                put32(count, first, get32(count, first) + 1)
                 break
             slot = (slot + 1) & last
     return kept
@@ -129,8 +130,8 @@ def _top(kept: int, room: Repeats, now: int) -> tuple[int, int]:
     """
     best, where = 1, 0
     for t in range(kept):
-        first = load32(now + 4 * load32(room.places + 4 * t))
-        count = load32(room.count + 4 * first)
+        first = get32(now, get32(room.places, t))
+        count = get32(room.count, first)
         if count > best:  # places ascend, so the first of equals stays
             best, where = count, first
     return where, best
@@ -145,15 +146,15 @@ def _seen_before(n: int, kept: int, ends: int, room: Repeats, now: int) -> int:
     seen = room.table
     for t in range(kept):
         store8(seen + t, 0)
-        store32(room.rank + 4 * load32(room.places + 4 * t), t)
+        put32(room.rank, get32(room.places, t), t)
     characters, free = 0, 0
     for t in range(kept):
-        j = load32(room.places + 4 * t)
+        j = get32(room.places, t)
         if j < free:
             continue
-        which = seen + load32(room.rank + 4 * load32(now + 4 * j))
+        which = seen + get32(room.rank, get32(now, j))
         if load8(which):
-            characters += load32(ends + 4 * (j + n)) - load32(ends + 4 * j)
+            characters += get32(ends, j + n) - get32(ends, j)
             free = j + n
         store8(which, 1)
     return characters
@@ -169,7 +170,7 @@ def ngram_repeats(ends: int, words: int, places: int, room: Repeats, out: NDArra
     """
     before, now = room.now, room.before
     for n in range(2, LAST + 1):
-        kept = 0
+        kept = _NONE
         if places > 1:
             kept = _pair_ids(places, room, before, now)
         characters = 0
@@ -178,13 +179,13 @@ def ngram_repeats(ends: int, words: int, places: int, room: Repeats, out: NDArra
                 characters = _seen_before(n, kept, ends, room, now)
         elif words >= n:
             where, best = _top(kept, room, now)
-            characters = best * (load32(ends + 4 * (where + n)) - load32(ends + 4 * where) + n - 1)
+            characters = best * (get32(ends, where + n) - get32(ends, where) + n - 1)
         out[n - 2] = characters
         places = 0
         for t in range(kept):
-            j = load32(room.places + 4 * t)
-            store32(room.places + 4 * places, j)
-            places += load32(room.count + 4 * load32(now + 4 * j)) > 1
+            j = get32(room.places, t)
+            put32(room.places, places, j)
+            places += get32(room.count, get32(now, j)) > 1
         before, now = now, before
 
 
@@ -193,12 +194,12 @@ def repeated(hashes: int, n: int, room: Repeats, found: int) -> None:
     """Set `found` (uint8) to 1 for each of `n` hashes (uint64) that came before, else to 0."""
     shift, last = _clear(room.table, n)
     for j in range(n):
-        h = load64(hashes + 8 * j)
+        h = get64(hashes, j)
         slot = np.int64(h >> shift)
-        first = load32(room.table + 4 * slot)
-        while first != _FREE and load64(hashes + 8 * first) != h:
+        first = get32(room.table, slot)
+        while first != _FREE and get64(hashes, first) != h:
             slot = (slot + 1) & last
-            first = load32(room.table + 4 * slot)
+            first = get32(room.table, slot)
         store8(found + j, first != _FREE)
         if first == _FREE:
-            store32(room.table + 4 * slot, j)
+            put32(room.table, slot, j)

@@ -11,7 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tamis.kernels.rules_chars import ALNUM, LETTER, SPACE, char_at, class_of
-from tamis.kernels.rules_memory import load32, load64, store32, store64
+from tamis.kernels.rules_memory import get32, load64, put32, put64
 from tamis.kernels.rules_words import (
     ALL_PUNCT,
     ENDS,
@@ -44,8 +44,8 @@ __all__ = [
     "scan",
 ]
 
-# The columns of a line (int32): counts from the start of the text to the line's end, then its flags; and its bytes.
-STOP, WORDS, CHUNKS, CHARACTERS, FLAGS, LINE = 0, 4, 8, 12, 16, 20
+# The columns of a line (int32): counts from the start of the text to the line's end, then its flags; and how many.
+STOP, WORDS, CHUNKS, CHARACTERS, FLAGS, LINE = 0, 1, 2, 3, 4, 5
 
 # The flags of a line.
 LF = 1  # it ends in a line feed
@@ -85,6 +85,8 @@ def _each(byte: int) -> np.uint64:
 _LOW7, _TOP, _CASE = _each(0x7F), _each(0x80), _each(0x20)
 _FROM_A, _PAST_Z = _each(0x80 - ord("a")), _each(0x80 - ord("z") - 1)
 _FROM_0, _PAST_9 = _each(0x80 - ord("0")), _each(0x80 - ord("9") - 1)
+_NONE, _ONE = np.int64(0), np.int64(1)  # typed, or each literal number would have its own code compiled
+_HYPHEN = np.int64(0x2D)
 _ZERO, _ALL, _SEVEN, _THREE = np.uint64(0), np.uint64(2**64 - 1), np.uint64(7), np.uint64(3)
 
 
@@ -201,8 +203,8 @@ def _run(i: int, stop: int) -> tuple[int, np.uint64, np.uint64, np.uint64]:
 
 @njit(nogil=True, cache=True)
 def _put(words: Words, k: int, h: np.uint64, characters: int, mark: int) -> int:
-    store64(words.hashes + 8 * k, h)
-    store32(words.ends + 4 * k + 4, load32(words.ends + 4 * k) + characters)
+    put64(words.hashes, k, h)
+    put32(words.ends, k + 1, get32(words.ends, k) + characters)
     store8(words.marks + k, mark)
     return k + 1
 
@@ -210,14 +212,14 @@ def _put(words: Words, k: int, h: np.uint64, characters: int, mark: int) -> int:
 @njit(nogil=True, cache=True)
 def _put_mark(words: Words, k: int, c: int) -> int:
     """Add an ASCII character that is no letter or digit as a word."""
-    mark = 0 if _SYMBOLS[c] else ALL_PUNCT
+    mark = _NONE if _SYMBOLS[c] else ALL_PUNCT
     if c == 0x21 or c == 0x2E or c == 0x3F:
         mark |= ENDS
     if c == 0x23:
-        store32(words.tally, load32(words.tally) + 1)
+        put32(words.tally, 0, get32(words.tally, 0) + 1)
     elif c == 0x7B or c == 0x5B:
-        store32(words.tally + 8, load32(words.tally + 8) | (1 if c == 0x7B else 2))
-    return _put(words, k, fold64(SEED ^ np.uint64(c) ^ np.uint64(1), TURN), 1, mark)
+        put32(words.tally, 2, get32(words.tally, 2) | (1 if c == 0x7B else 2))
+    return _put(words, k, fold64(SEED ^ np.uint64(c) ^ np.uint64(1), TURN), _ONE, mark)
 
 
 @njit(nogil=True, cache=True)
@@ -296,7 +298,7 @@ def _compound(
             if not done:
                 return 0, k
             return done, _marks(end, done, words, _put(words, k, h, end - start, mark))
-        k = _put_mark(words, _put(words, k, h, end - start, mark), 0x2D)
+        k = _put_mark(words, _put(words, k, h, end - start, mark), _HYPHEN)
         start = end + 1
         end, h, letters, wides = _run(start, stop)
         if wides:
@@ -341,14 +343,14 @@ def _chunk(i: int, stop: int, table: int, words: Words, k: int) -> tuple[int, in
 def scan(first: int, stop: int, table: int, words: Words, lines: int) -> tuple[int, int, int]:
     """Find the words and lines of the text from `first` to `stop`; return (words, lines, characters).
 
-    `lines` (at least as many as bytes, `LINE` bytes each) gets the columns of each line: what ends it is a
-    line feed, a carriage return (with the line feed after it), or one of the rarer line ends of Unicode.
+    `lines` (address, a row for each byte at most) gets the columns of each line: what ends it is a line feed,
+    a carriage return (with the line feed after it), or one of the rarer line ends of Unicode.
     """
-    i, k, line, chunks, more, flags, ended = first, 0, lines, 0, 0, 0, first
-    store32(words.ends, 0)
-    store32(words.tally, 0)
-    store32(words.tally + 4, 0)
-    store32(words.tally + 8, 0)
+    i, k, line, chunks, more, flags, ended = first, _NONE, lines, _NONE, _NONE, _NONE, first
+    put32(words.ends, 0, 0)
+    put32(words.tally, 0, 0)
+    put32(words.tally, 1, 0)
+    put32(words.tally, 2, 0)
     while i < stop:
         c = load8(i)
         kind = _KIND[c]
@@ -358,7 +360,7 @@ def scan(first: int, stop: int, table: int, words: Words, lines: int) -> tuple[i
                 breaks = _BREAKS[c] if kind == _BLANK else code == 0x85 or code == 0x2028 or code == 0x2029
                 if breaks and not (c == 0x0D and i + 1 < stop and load8(i + 1) == 0x0A):
                     _end_line(line, i - first, k, chunks, i - first - more, flags | (LF if c == 0x0A else 0), words)
-                    line, flags, ended = line + LINE, 0, i + length
+                    line, flags, ended = line + 4 * LINE, _NONE, i + length
                 more += length - 1
                 i += length
                 continue
@@ -374,16 +376,16 @@ def scan(first: int, stop: int, table: int, words: Words, lines: int) -> tuple[i
                 flags |= LONG
     if ended < stop:
         _end_line(line, stop - first, k, chunks, stop - first - more, flags, words)
-        line += LINE
-    return k, (line - lines) // LINE, stop - first - more
+        line += 4 * LINE
+    return k, (line - lines) // (4 * LINE), stop - first - more
 
 
 @njit(nogil=True, cache=True)
 def _end_line(line: int, stop: int, k: int, chunks: int, characters: int, flags: int, words: Words) -> None:
-    brackets = load32(words.tally + 8)
-    store32(words.tally + 8, 0)
-    store32(line + STOP, stop)
-    store32(line + WORDS, k)
-    store32(line + CHUNKS, chunks)
-    store32(line + CHARACTERS, characters)
-    store32(line + FLAGS, flags | (BRACE if brackets & 1 else 0) | (BRACKET if brackets & 2 else 0))
+    brackets = get32(words.tally, 2)
+    put32(words.tally, 2, 0)
+    put32(line, STOP, stop)
+    put32(line, WORDS, k)
+    put32(line, CHUNKS, chunks)
+    put32(line, CHARACTERS, characters)
+    put32(line, FLAGS, flags | (BRACE if brackets & 1 else 0) | (BRACKET if brackets & 2 else 0))

@@ -36,7 +36,7 @@ from tamis.kernels.rules_chars import (
     class_of,
     previous,
 )
-from tamis.kernels.rules_memory import load32, load64, store32, store64
+from tamis.kernels.rules_memory import get32, load64, put32, put64
 from tamis.kernels.simd import fold64
 from tamis.kernels.vector import load8, store8
 
@@ -51,6 +51,7 @@ SEED, TURN = np.uint64(0xA0761D6478BD642F), np.uint64(0xE7037ED1A0B428DB)
 """The start and the multiplier of a word's hash: blocks of 8 bytes folded, then the length."""
 
 _AFTER_PERIOD = PUNCT | DIGIT  # classes after which a final period is a word
+_NONE = np.int64(0)  # typed, or each literal number would have its own code compiled
 _HYPHEN, _EN, _EM, _TILDE, _RIGHT, _ELLIPSIS = 0x2D, 0x2013, 0x2014, 0x7E, 0x2019, 0x2026
 
 
@@ -92,7 +93,7 @@ def emit(start: int, stop: int, table: int, words: Words, k: int) -> int:
         i += 8
     if i < stop:
         h ^= rest64(start, i, stop)
-    store64(words.hashes + 8 * k, fold64(h ^ np.uint64(stop - start), TURN))
+    put64(words.hashes, k, fold64(h ^ np.uint64(stop - start), TURN))
     characters, some, every, i = 0, 0, PUNCT | TERMINAL | SYMBOL, start
     while i < stop:
         code, length = char_at(i, stop)
@@ -109,7 +110,7 @@ def emit(start: int, stop: int, table: int, words: Words, k: int) -> int:
     if every & TERMINAL and characters == 1:
         mark |= ENDS
     store8(words.marks + k, mark)
-    store32(words.ends + 4 * k + 4, load32(words.ends + 4 * k) + characters)
+    put32(words.ends, k + 1, get32(words.ends, k) + characters)
     return k + 1
 
 
@@ -243,7 +244,7 @@ def _core(start: int, stop: int, table: int, words: Words, k: int) -> int:
     if _address(start, stop):
         return emit(start, stop, table, words, k)
     end = _contraction(start, stop)
-    word, i, before = start, start, 0
+    word, i, before = start, start, _NONE
     while i < end:
         code, length = char_at(i, end)
         kind = class_of(table, code)
@@ -286,9 +287,9 @@ def _count(start: int, stop: int, tally: int) -> None:
             brackets |= 2
         elif c == 0xE2 and char_at(i, stop)[0] == _ELLIPSIS:
             ellipses += 1
-    store32(tally, load32(tally) + hashes)
-    store32(tally + 4, load32(tally + 4) + ellipses)
-    store32(tally + 8, load32(tally + 8) | brackets)
+    put32(tally, 0, get32(tally, 0) + hashes)
+    put32(tally, 1, get32(tally, 1) + ellipses)
+    put32(tally, 2, get32(tally, 2) | brackets)
 
 
 @njit(nogil=True, cache=True)

@@ -99,20 +99,20 @@ def _decode(data: NDArray[np.uint8], i: int, stop: int) -> tuple[int, int]:
     """
     lead = np.int64(data[i])
     if lead < 0xC2 or lead > 0xF4:
-        return lead, i + 1
+        return lead, i + 1  # type: ignore[return-value]
     length = 2 if lead < 0xE0 else (3 if lead < 0xF0 else 4)
     if i + length > stop:
-        return lead, i + 1
+        return lead, i + 1  # type: ignore[return-value]
     point = lead & (0x7F >> length)
     for j in range(1, length):
         point = (point << 6) | np.int64(data[i + j] & 0x3F)
-    return point, i + length
+    return point, i + length  # type: ignore[return-value]
 
 
 @njit(nogil=True, cache=True, forceinline=True)
 def _kind(point: int) -> int:
     if point < 0x10000:
-        return np.int64(_FOLD[point] >> 16)
+        return np.int64(_FOLD[point] >> 16)  # type: ignore[return-value]
     return _SINGLE if 0x20000 <= point < 0x40000 else _WORD
 
 
@@ -168,7 +168,7 @@ def word_hashes(
                     bits = count_trailing_zeros(ends) & ~_SEVEN
                     if bits:
                         h ^= x & ~(_ALL << bits)
-                    i += np.int64(bits >> _THREE)
+                    i += np.int64(bits >> _THREE)  # type: ignore[assignment]
                     break
             h = fold64(h ^ np.uint64(i - start), _S1)
             if i < stop and data[i] >= 0x80 and _kind(_decode(data, i, stop)[0]) == _WORD:

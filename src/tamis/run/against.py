@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ class Contaminated:
         Which go: those that hold something and are not pinned.
     corpus, row : int32, int64 arrays of shape (n,)
         The record of the others: the number of its corpus in the list, and its place in there; -1
-        where there is none. Where both rules hold it is the one of the longer rule, the n-grams.
+        where there is none. Where both rules hold it is the one that shares n-grams.
     share : float64 array of shape (n,)
         Share of that record's n-grams found; NaN where none is.
     similarity : float64 array of shape (n,)
@@ -150,14 +150,10 @@ def against(
         overlap = overlap or overlap_signal(
             others, ngram=ngram or NGRAM, shortest=min(SHORTEST, ngram or NGRAM), share=share
         )
-        matched = _ngrams(found, corpus, eligible, others, overlap)
-        found = Contaminated(*(getattr(found, name) for name in _PARTS), matched, found.report)
+        found = replace(found, matched=_ngrams(found, corpus, eligible, others, overlap))
     found.removed[:] = (found.corpus >= 0) & (~pins if pins is not None else True)
     found.report.update(removed=int(found.removed.sum()), seconds=time.perf_counter() - started)
     return found
-
-
-_PARTS = ("removed", "corpus", "row", "share", "similarity", "start", "stop")
 
 
 def _ngrams(
@@ -241,7 +237,7 @@ def _near(
         **plan.report(),
         "candidates": int(probe.sum()),
         "compared": int(told[0]),
-        "unseen": int(told[2]),
+        "cut_short": int(told[2]),
         "hits": len(rows),
     }
 

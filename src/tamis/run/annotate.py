@@ -85,6 +85,7 @@ class Annotation:
         with self.progress.step("write", len(self), "records") as done:
             write_stream(outputs, lambda: self._parts(columns, into), len(self), done)
             rejected = write_rejected(self.corpus, outputs.rejected)
+        self.corpus.check_unchanged()
         written = [*outputs.records, *([outputs.rejected] if rejected else [])]
         told = {
             "tamis": __version__,

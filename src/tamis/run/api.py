@@ -116,33 +116,15 @@ def select(
     target_objects = target if target is not None and is_objects(target) else None
     job = Job(
         pool=(f"<{type(pool).__name__}>",) if objects is not None else _paths(pool),
-        rows=n,
-        tokens=tokens,
-        fraction=None if fraction is None else parse_rate(fraction),
+        rows=n, tokens=tokens, fraction=None if fraction is None else parse_rate(fraction, "--fraction"),
         method=method or default_method(target is not None, by, bool(options.get("compat"))),
-        options=options,
-        by=by,
+        options=options, by=by, seed=seed,
         target=(f"<{type(target).__name__}>",) if target_objects is not None else _paths(target),
-        where=where,
-        rules=(rules,) if isinstance(rules, str) else tuple(rules),
-        no_rules=(no_rules,) if isinstance(no_rules, str) else tuple(no_rules),
-        dedup=dedup,
-        dedup_by=dedup_by,
-        against=_paths(against),
-        quotas=(quota,) if isinstance(quota, str) else tuple(quota),
-        must_keep=_ids(must_keep),
-        must_drop=_ids(must_drop),
-        text=text,
-        target_text=target_text,
-        shape=shape,
-        id_field=id,
-        format=format,
-        per_file=per_file,
-        tokenizer=tokenizer,
-        seed=seed,
-        strict=strict,
-        max_rejected=parse_rate(max_rejected),
-    )
+        where=where, rules=_words(rules), no_rules=_words(no_rules), dedup=dedup, dedup_by=dedup_by,
+        against=_paths(against), quotas=_words(quota), must_keep=_ids(must_keep), must_drop=_ids(must_drop),
+        text=text, target_text=target_text, shape=shape, id_field=id, format=format, per_file=per_file,
+        tokenizer=tokenizer, strict=strict, max_rejected=parse_rate(max_rejected, "--max-rejected"),
+    )  # fmt: skip
     runtime = Runtime.of(threads, memory, store, quiet)
     return run_select(job, runtime, objects=objects, target_objects=target_objects)
 
@@ -230,3 +212,7 @@ def _paths(given: Any) -> tuple[str, ...]:
 
 def _ids(given: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({given} if isinstance(given, str) else set(given)))
+
+
+def _words(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)

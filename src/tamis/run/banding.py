@@ -126,13 +126,13 @@ class Hashes:
         for at, hashes in self.engine.map(one, _by_fragment(members)):
             for number in range(plan.bands):
                 self._file.seek(8 * (number * self.count + at))
-                self._file.write(memoryview(hashes[number]))
+                self._file.write(hashes[number].data)
         self._file.flush()
 
     def band(self, number: int) -> NDArray[np.uint64]:
         """Return the hashes of one band, in memory: `m`."""
         found = np.empty(self.count, np.uint64)
-        left = memoryview(found).cast("B") if self.count else memoryview(b"")
+        left = found.view(np.uint8).data
         at = 8 * number * self.count
         while len(left):  # a read of its own, not a mapping: threads share the file, and nothing stays resident
             got = os.preadv(self._file.fileno(), [left], at)
@@ -148,8 +148,8 @@ class Hashes:
         shared = np.zeros(self.count, np.bool_)
         if self.count < 2:
             return Buckets(visit[:0], np.empty((self.plan.bands, 0), np.int32), 0)
-        for found in self.engine.map(lambda number: buckets(self.band(number))[0] >= 0, range(self.plan.bands)):
-            shared |= found
+        for alike in self.engine.map(lambda number: buckets(self.band(number))[0] >= 0, range(self.plan.bands)):
+            shared |= alike
         order = visit[shared[visit]]
         bucket = np.empty((self.plan.bands, len(order)), np.int32)
         total = 0
@@ -222,7 +222,7 @@ def _kept(members: Sequence[Member], parts: Iterable[tuple[NDArray[np.int64], Lo
             spans[places, 0] = offsets[:-1] + filled
             spans[places, 1] = offsets[1:] + filled
             filled += len(values)
-            file.write(memoryview(values))
+            file.write(values.data)
         file.flush()
         mapped = np.memmap(file, np.uint64, "r", 0, (filled,)) if filled else np.empty(0, np.uint64)
     return Sets(np.asarray(mapped), spans)

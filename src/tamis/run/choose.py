@@ -23,7 +23,7 @@ from tamis.select.base import Chosen, Groups, Pool, Selector
 from tamis.select.constraints import Budget, Constraints
 from tamis.select.quotas import Quota
 
-__all__ = ["Choice", "choose", "find_pins"]
+__all__ = ["Choice", "budget_of", "choose", "find_pins"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,21 +168,30 @@ def _constraints(
     pins: Pins,
     n: int,
 ) -> Constraints:
-    if job.rows is not None:
-        budget = Budget("rows", job.rows)
-    elif job.tokens is not None:
-        budget = Budget("tokens", job.tokens)
-    else:
-        budget = Budget("fraction", job.fraction or 0.0)
     keep, drop = pins.mask(n)
     return Constraints(
-        budget=budget,
+        budget=budget_of(job),
         cost=signals["tokens"][taken].astype(np.int64) if job.tokens is not None else None,
         quotas=quotas,
         groups={name: Groups(g.codes[taken], g.names) for name, g in groups.items()},
         keep=keep[taken],
         drop=drop[taken],
     )
+
+
+def budget_of(job: Job) -> Budget:
+    """Return how much a job chooses.
+
+    Raises
+    ------
+    BudgetError
+        For less than one record or token, or a share that is none.
+    """
+    if job.rows is not None:
+        return Budget("rows", job.rows)
+    if job.tokens is not None:
+        return Budget("tokens", job.tokens)
+    return Budget("fraction", job.fraction or 0.0)
 
 
 def _notes(job: Job, eligible: int, chosen: Chosen, constraints: Constraints) -> list[str]:

@@ -31,8 +31,8 @@ __all__ = ["LIMIT", "SAMPLE", "Deduped", "dedup", "visiting_order"]
 SAMPLE = 20_000
 """Records among which all similar pairs are found exactly, to measure what was missed."""
 
-LIMIT = 1000
-"""Records that stay of one bucket with which a later one is compared; `unseen` counts the others."""
+LIMIT = 500
+"""Records with which one is compared, those of its rarest bands first; `cut_short` counts those that met it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +148,7 @@ def dedup(
         }
     )
     result.report.update(records=len(visit), without_words=int((first[visit] < 0).sum()), different_words=len(leaders))
-    result.report.update(zip(("compared", "verified", "unseen"), decided.told, strict=True))
+    result.report.update(zip(("compared", "verified", "cut_short"), decided.told, strict=True))
     result.report.update(
         candidates=len(found.order),
         removed=int(result.removed.sum()),
@@ -214,7 +214,7 @@ def _decide(
     neighbour, similarity, told = settle(
         found.bucket, found.count, role, sets.values, spans, threshold, places, limit, parent
     )
-    connect(found.bucket, found.count, sets.values, spans, threshold, places, parent)
+    connect(found.bucket, found.count, sets.values, spans, threshold, places, neighbour, parent)
     return _Decided(neighbour, similarity, components(parent), told.tolist())
 
 

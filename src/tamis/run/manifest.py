@@ -36,7 +36,9 @@ def inputs_of(corpus: Corpus) -> list[dict[str, Any]]:
             "name": opened.source.name,
             "format": opened.source.detected.format,
             "compression": opened.source.detected.compression,
-            "content": opened.content if not opened.source.chunks else _objects_hash(rows.key[rows.source == number]),
+            "content": _objects_hash(rows.key[rows.source == number])
+            if opened.source.chunks is not None
+            else opened.content,
             "shape": opened.shape.name if opened.shape is not None else None,
             "records": int(counts[number]),
             "rejected": int(bad[number]),

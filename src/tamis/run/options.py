@@ -96,6 +96,14 @@ class Job:
             raise BudgetError(
                 f"expected exactly one budget, got {got}: -n N (records), --tokens N, or --fraction F (0 to 1)."
             )
+        if (*self.pool, *self.target, *self.against).count("-") > 1:
+            raise OptionError("expected '-' once, got it more often: standard input can be read only once.")
+        if both := sorted(set(self.must_keep) & set(self.must_drop)):
+            raise BudgetError(
+                f"expected an id in --must-keep or in --must-drop, got '{both[0]}' in both ({len(both):,} in all)."
+            )
+        if self.where is not None and not self.where.strip():
+            raise OptionError("--where expects a condition, got an empty text.")
         if self.dedup is not None and not 0 < self.dedup <= 1:
             raise OptionError(f"--dedup: expected a similarity above 0 and at most 1, such as 0.8, got {self.dedup:g}.")
         if self.dedup_by is not None and self.dedup is None:
@@ -167,14 +175,14 @@ class Runtime:
         return self.memory or available_memory() // 2
 
 
-def parse_rate(text: str | float) -> float:
-    """Return the share (0 to 1) that `text` ("10%", "0.1", 0.1) stands for."""
+def parse_rate(text: str | float, option: str) -> float:
+    """Return the share (0 to 1) that `text` ("10%", "0.1", 0.1) stands for, as the value of `option`."""
     if isinstance(text, int | float):
         return float(text)
     try:
         return float(text[:-1]) / 100 if text.endswith("%") else float(text)
     except ValueError as error:
-        raise OptionError(f"expected a share such as 10% or 0.1, got '{text}'.") from error
+        raise OptionError(f"{option}: expected a share such as 10% or 0.1, got '{text}'.") from error
 
 
 def default_method(target: object, by: str | None, compat: bool = False) -> str:

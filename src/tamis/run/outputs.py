@@ -116,10 +116,7 @@ class Outputs:
             self._check(inputs, force)
             yield Draft(self, Outputs(folder / self.path.name, self.shards))
         finally:
-            _empty(folder)
-            with contextlib.suppress(OSError):
-                (folder / "lock").unlink()
-                folder.rmdir()
+            _remove(folder)
             os.close(handle)
 
     def _check(self, inputs: Iterable[Path], force: bool) -> None:
@@ -180,7 +177,8 @@ class Draft:
             outputs.manifest.unlink(missing_ok=True)
             for name in names:
                 self.files.path.with_name(name).replace(outputs.path.with_name(name))
-            outputs.journal.replace(outputs.manifest)
+            _remove(self.files.path.parent)
+            outputs.journal.replace(outputs.manifest)  # the last thing of all: a run that is killed is unfinished
         except OSError as error:
             raise OutputError(
                 f"{outputs.path} cannot be put in place: {error}. Mend that, and run the same command again."
@@ -208,3 +206,11 @@ def _empty(folder: Path) -> None:
         if found.name != "lock":
             with contextlib.suppress(OSError):
                 found.unlink()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder with its files, the lock last."""
+    with contextlib.suppress(OSError):
+        _empty(folder)
+        (folder / "lock").unlink()
+        folder.rmdir()

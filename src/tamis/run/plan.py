@@ -15,7 +15,7 @@ from tamis.corpus.task import FRAGMENT_BYTES
 from tamis.run.options import Job, Runtime
 from tamis.run.outputs import Outputs
 from tamis.run.progress import Progress
-from tamis.run.select import prepare, read_targets, settings_of
+from tamis.run.select import check_job, prepare, read_targets, settings_of
 from tamis.run.session import FRAGMENT_FACTOR, PROCESS_BYTES, RECORD_BYTES, Session
 from tamis.signals.base import PoolSignal, RecordSignal
 from tamis.signals.compute import closure
@@ -47,6 +47,7 @@ def plan_select(job: Job, runtime: Runtime, output: Path | None, progress: Progr
         `steps` (list of str), `records`, `bytes`, `seconds`, `memory`, `store`, `outputs`
         (estimates; bytes, seconds), `ceiling` (bytes) and `fits` (bool).
     """
+    check_job(job)
     with Session(runtime, output, "tamis select --plan") as session:
         corpus = session.corpus(job.pool, settings_of(job), job.format)
         method, inputs = prepare(job, read_targets(session, job, None), progress)

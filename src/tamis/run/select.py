@@ -10,7 +10,7 @@ import numpy as np
 from tamis.corpus.corpus import Corpus, Settings
 from tamis.corpus.identity import Ids
 from tamis.errors import InputError, OptionError
-from tamis.run.choose import choose
+from tamis.run.choose import budget_of, choose
 from tamis.run.inputs import Inputs
 from tamis.run.options import Job, Runtime
 from tamis.run.progress import Progress
@@ -60,6 +60,7 @@ def run_select(
     UserError
         Whatever the user can mend; see `tamis.errors`.
     """
+    check_job(job)
     runtime = runtime or Runtime()
     progress = progress or Progress(runtime.quiet)
     session = Session(runtime, output, job.told("select"))
@@ -69,29 +70,55 @@ def run_select(
             targets = read_targets(session, job, target_objects)
             others = [session.corpus(path, target_settings(job)) for path in job.against]
         session.tell_passed_over(progress)
-        method, inputs = prepare(job, targets, progress)
-        size = sum(_size(opened.source.path) for opened in corpus.opened)
-        with progress.step("read", size) as done:
-            tolerant = job.max_rejected >= 1
-            compute(
-                corpus, list(inputs.signals.values()), inputs.fields,
-                strict=job.strict, tolerant=tolerant, on_progress=done,
-            )  # fmt: skip
-        check_rejected(corpus, job.max_rejected)
-        for other in others:
-            other.scan(strict=job.strict, tolerant=tolerant)
-            check_rejected(other, job.max_rejected)
-        session.check_memory(len(corpus.rows))
-        with progress.step("choose"):
-            ids = Ids(corpus.rows, [opened.source.name for opened in corpus.opened])
-            where = parse_where(job.where) if job.where else None
-            choice = choose(corpus, others, ids, inputs, method, job, where)
-        for note in choice.notes:
-            progress.note(note)
-        return Selection(job, session, corpus, targets, ids, inputs, method, choice, progress)
+        return session.mended(lambda: _select(job, session, corpus, targets, others, progress), progress)
     except BaseException:
         session.close()
         raise
+
+
+def _select(
+    job: Job, session: Session, corpus: Corpus, targets: list[Corpus], others: list[Corpus], progress: Progress
+) -> Selection:
+    """Run a job over the files it reads."""
+    method, inputs = prepare(job, targets, progress)
+    size = sum(_size(opened.source.path) for opened in corpus.opened)
+    with progress.step("read", size) as done:
+        tolerant = job.max_rejected >= 1
+        compute(
+            corpus, list(inputs.signals.values()), inputs.fields,
+            strict=job.strict, tolerant=tolerant, on_progress=done,
+        )  # fmt: skip
+    check_rejected(corpus, job.max_rejected)
+    for other in others:
+        other.scan(strict=job.strict, tolerant=tolerant)
+        check_rejected(other, job.max_rejected)
+    session.check_memory(len(corpus.rows))
+    with progress.step("choose"):
+        ids = Ids(corpus.rows, [opened.source.name for opened in corpus.opened])
+        where = parse_where(job.where) if job.where else None
+        choice = choose(corpus, others, ids, inputs, method, job, where)
+    for note in choice.notes:
+        progress.note(note)
+    return Selection(job, session, corpus, targets, ids, inputs, method, choice, progress)
+
+
+def check_job(job: Job) -> None:
+    """Check what can be checked before anything is read.
+
+    Raises
+    ------
+    OptionError
+        For a method, an option, a condition or a quota that is none.
+    BudgetError
+        For a budget below one record or token.
+    """
+    if make_method(job).flags.needs_target and not job.target:
+        raise OptionError(f"method '{job.method}' needs a target: --target FILES, the examples to resemble.")
+    budget_of(job)
+    for text in job.quotas:
+        Quota.parse(text)
+    if job.where:
+        parse_where(job.where)
 
 
 def settings_of(job: Job) -> Settings:
@@ -139,10 +166,7 @@ def prepare(job: Job, targets: list[Corpus], progress: Progress) -> tuple[Select
     OptionError
         If a target is needed and none is given.
     """
-    method = make_method(job)
-    if method.flags.needs_target and not targets:
-        raise OptionError(f"method '{job.method}' needs a target: --target FILES, the examples to resemble.")
-    method, signals = _aim(job, method, targets, progress)
+    method, signals = _aim(job, make_method(job), targets, progress)
     inputs = Inputs(signals)
     if job.tokens is not None:
         inputs.want("tokens")

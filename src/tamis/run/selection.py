@@ -220,6 +220,8 @@ class Selection:
             write_decisions(
                 outputs.decisions, decision_batches(self.corpus.rows, self.identities, files, self.choice.decided)
             )
+        for corpus in (self.corpus, *self.targets):
+            corpus.check_unchanged()
         written = [*outputs.records, outputs.decisions, *([outputs.rejected] if rejected else [])]
         told = {
             "tamis": __version__,

@@ -5,22 +5,27 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from tamis.corpus.corpus import Corpus, Settings
 from tamis.corpus.objects import chunks_of, is_objects
 from tamis.corpus.sources import Source, expand, from_chunks
-from tamis.corpus.store import Store
+from tamis.corpus.store import DamagedError, Store
 from tamis.engine import Local
 from tamis.errors import BudgetError
 from tamis.run.options import Runtime
 from tamis.run.progress import Progress
 
 __all__ = ["Session"]
+
+T = TypeVar("T")
+
+#: Damaged columns that a run computes anew before it gives up: more is a broken disk.
+_MENDED = 20
 
 #: What the process itself takes: the interpreter, compiled kernels, Arrow (bytes).
 PROCESS_BYTES = 400 << 20
@@ -96,6 +101,18 @@ class Session:
                 f"choosing among {records:,} records needs about {needed >> 20:,} MB of memory, the ceiling is "
                 f"{self.runtime.ceiling() >> 20:,} MB. Raise --memory, or choose from parts of the pool."
             )
+
+    def mended(self, step: Callable[[], T], progress: Progress) -> T:
+        """Return what a step returns that scans, and reads columns of the store.
+
+        Where one is damaged it has been removed: the user is told, and the step run again.
+        """
+        for _ in range(_MENDED):
+            try:
+                return step()
+            except DamagedError as error:
+                progress.note(f"{error.path} of the store was damaged, and is computed anew.")
+        return step()
 
     def close(self) -> None:
         """Let the store go; a temporary one is removed."""

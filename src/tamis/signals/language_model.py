@@ -25,33 +25,14 @@ from numpy.typing import NDArray
 
 from tamis.corpus.chunk import Text
 from tamis.errors import InputError, OptionError
-from tamis.kernels.hashing import remainder64
 from tamis.kernels.kneser_ney import END, MAX_SYMBOLS, UNIT, Trie, build, look_up, places, slot_of, step
 from tamis.kernels.ngrams import WORD_CLASS
-from tamis.kernels.simd import count_trailing_zeros, fold64, load64
 from tamis.kernels.vector import address, load_word
+from tamis.signals.word_stream import BEGIN, OPENS, WHITE, Pieces, pieces_allowed, read, room_for, segment
 
-__all__ = ["LanguageModel", "Scores", "segment", "train"]
+__all__ = ["LanguageModel", "Scores", "train"]
 
-# Kinds of pieces, and the symbols of unknown ones. A blank is white space that ends in a space.
-_WORD, _SPACED_WORD, _OTHER, _SPACED_OTHER, _WHITE, _BLANK, _BEGIN = 1, 2, 3, 4, 5, 6, 7
-_FIRST_WORD = 7  # the first symbol of the vocabulary
-_SPACE = 0x20
-_OUT = -1, -2  # begin and end of a text in a stream of types
-
-
-def _pieces_allowed() -> NDArray[np.bool_]:
-    """Return which kind of piece may follow which: those that the cutting of a text can give."""
-    allowed = np.zeros((8, 8), np.bool_)
-    allowed[1:, : _BLANK + 1] = True
-    allowed[_BEGIN, END] = False
-    allowed[[_WORD, _SPACED_WORD], _WORD] = False
-    allowed[[_OTHER, _SPACED_OTHER], _OTHER] = False
-    allowed[[_WHITE, _BLANK], _WHITE] = False
-    allowed[[_WHITE, _BLANK], _BLANK] = False
-    allowed[_BLANK, [_WORD, _OTHER]] = False  # the space would be theirs
-    return allowed
-
+_FIRST_WORD = 7  # the first symbol of the vocabulary, after the end and six unknown pieces
 
 # Spelling: symbol 0 ends, 1 to 256 are the bytes, then a begin mark for each kind of piece. White
 # space is spelled from its end, so that its kind says what its first symbol may be.
@@ -61,7 +42,7 @@ _MARKS = 257
 def _spelling_kinds() -> NDArray[np.uint8]:
     kind = np.zeros(_MARKS + 6, np.uint8)
     kind[1:_MARKS] = np.where(WORD_CLASS == 0, 3, WORD_CLASS)  # word, other, white
-    kind[1 + _SPACE] = 4
+    kind[1 + ord(" ")] = 4
     kind[_MARKS:] = np.arange(5, 11)
     return kind
 
@@ -74,224 +55,11 @@ def _spelling_allowed() -> NDArray[np.bool_]:
     return allowed
 
 
-def _each(byte: int) -> np.uint64:
-    return np.uint64(byte * 0x0101010101010101)
-
-
-# Adding 0x80 - c to a byte below 0x80 sets its top bit when it is >= c: see kernels.ngrams.
-_LOW7, _TOP, _CASE = _each(0x7F), _each(0x80), _each(0x20)
-_FROM_a, _PAST_z = _each(0x80 - ord("a")), _each(0x80 - ord("z") - 1)
-_FROM_0, _PAST_9 = _each(0x80 - ord("0")), _each(0x80 - ord("9") - 1)
-_UNDERSCORE = _each(ord("_"))
-_ZERO, _ONE, _THREE, _SEVEN, _ALL = np.uint64(0), np.uint64(1), np.uint64(3), np.uint64(7), np.uint64(2**64 - 1)
-_S0, _S1 = np.uint64(0xA0761D6478BD642F), np.uint64(0xE7037ED1A0B428DB)
-
-
-@njit(nogil=True, cache=True, forceinline=True)
-def _not_word(x: np.uint64) -> np.uint64:
-    """Return the top bit of each of the eight bytes that is no word byte."""
-    low = x & _LOW7
-    folded = low | _CASE
-    letter = (folded + _FROM_a) & ~(folded + _PAST_z)
-    digit = (low + _FROM_0) & ~(low + _PAST_9)
-    underscore = ~((low ^ _UNDERSCORE) + _LOW7)
-    return np.uint64(~(letter | digit | underscore | x) & _TOP)
-
-
-@njit(nogil=True, cache=True)
-def _run(data: NDArray[np.uint8], start: int, stop: int, seed: np.uint64) -> tuple[int, np.uint64]:
-    """Return where the run at `start` ends and its hash; it opens with a byte that is no white space."""
-    h, i = seed, start
-    if WORD_CLASS[data[i]] == 1:
-        while True:
-            # Past the end of the text come zeros, which are no word bytes.
-            x = load64(data, i) if i + 8 <= stop else remainder64(data, start, i, stop)
-            ends = _not_word(x)
-            if ends == _ZERO:
-                h = fold64(h ^ x, _S1)
-                i += 8
-            else:
-                bits = count_trailing_zeros(ends) & ~_SEVEN
-                if bits:
-                    h ^= x & ~(_ALL << bits)
-                i += int(np.int64(bits >> _THREE))
-                break
-    else:
-        while i < stop and WORD_CLASS[data[i]] == 2:
-            h = fold64(h ^ np.uint64(data[i]), _S1)
-            i += 1
-    return i, fold64(h ^ np.uint64(i - start), _S1) | _ONE
-
-
-class Pieces(NamedTuple):
-    """Room for the pieces of a text: first byte, the byte after the last, kind and hash of each.
-
-    A piece's own bytes: without the one space before a run, without the space that makes a blank.
-    """
-
-    start: NDArray[np.int64]
-    stop: NDArray[np.int64]
-    kind: NDArray[np.uint8]
-    hash: NDArray[np.uint64]
-
-
-def _room(pieces: int) -> Pieces:
-    return Pieces(
-        np.empty(pieces, np.int64), np.empty(pieces, np.int64), np.empty(pieces, np.uint8), np.empty(pieces, np.uint64)
-    )
-
-
-@njit(nogil=True, cache=True)
-def segment(data: NDArray[np.uint8], first: int, stop: int, out: Pieces) -> int:
-    """Write the pieces of ``data[first:stop]`` to `out`, which has room for a piece a byte; return their number."""
-    i, k = first, 0
-    while i < stop:
-        spaced = 0
-        if WORD_CLASS[data[i]] == 0:
-            j = i + 1
-            while j < stop and WORD_CLASS[data[j]] == 0:
-                j += 1
-            if j < stop and data[j - 1] == _SPACE:
-                spaced = 1
-            end = j - spaced
-            if end > i:
-                blank = data[end - 1] == _SPACE
-                out.start[k], out.stop[k] = i, end - blank
-                out.kind[k] = _BLANK if blank else _WHITE
-                h = _S0 + np.uint64(out.kind[k])
-                for t in range(i, end):
-                    h = fold64(h ^ np.uint64(data[t]), _S1)
-                out.hash[k] = fold64(h ^ np.uint64(end - i), _S1) | _ONE
-                k += 1
-            i = j
-            if i == stop:
-                break
-        kind = (_WORD if WORD_CLASS[data[i]] == 1 else _OTHER) + spaced
-        out.start[k], out.kind[k] = i, kind
-        i, out.hash[k] = _run(data, i, stop, _S0 + np.uint64(kind))
-        out.stop[k] = i
-        k += 1
-    return k
-
-
-# -- learning ---------------------------------------------------------------------------------------
-
-
-class _Types(NamedTuple):
-    """The different pieces seen so far, and the texts as a stream of their numbers."""
-
-    table: NDArray[np.uint64]  # hash and number plus 1, at most half full
-    times: NDArray[np.int64]
-    hash: NDArray[np.uint64]
-    kind: NDArray[np.uint8]
-    end: NDArray[np.int64]  # where its bytes, in the order they are spelled in, end in `bytes_`
-    bytes_: NDArray[np.uint8]
-    stream: NDArray[np.int32]
-    used: NDArray[np.int64]  # types, bytes, places of the stream; pieces and bytes of a text without room
-
-
-@njit(nogil=True, cache=True)
-def _learn(data: NDArray[np.uint8], offsets: NDArray[np.int64], rows: NDArray[np.int64], at: int, types: _Types,
-           pieces: Pieces) -> int:  # fmt: skip
-    """Add the texts `rows` from position `at` on; return where there was no more room."""
-    mask = np.uint64(len(types.table) - 1)
-    for position in range(at, len(rows)):
-        first, stop = offsets[rows[position]], offsets[rows[position] + 1]
-        n = segment(data, first, stop, pieces)
-        known, filled, place = types.used[0], types.used[1], types.used[2]
-        if 2 * (known + n) > len(types.table) or filled + stop - first > len(types.bytes_) or (
-            place + n + 2 > len(types.stream)
-        ):  # fmt: skip
-            types.used[3], types.used[4] = n, stop - first
-            return position
-        if n == 0:
-            continue
-        types.stream[place] = _OUT[0]
-        for j in range(n):
-            slot = pieces.hash[j] >> _ONE & mask
-            while types.table[slot, 0] != _ZERO and types.table[slot, 0] != pieces.hash[j]:
-                slot = (slot + _ONE) & mask
-            if types.table[slot, 0] == _ZERO:
-                a, b = pieces.start[j], pieces.stop[j]
-                for t in range(b - a):
-                    types.bytes_[filled + t] = data[a + t] if pieces.kind[j] < _WHITE else data[b - 1 - t]
-                filled += b - a
-                types.table[slot, 0], types.table[slot, 1] = pieces.hash[j], np.uint64(known + 1)
-                types.hash[known], types.kind[known], types.end[known] = pieces.hash[j], pieces.kind[j], filled
-                types.times[known] = 0
-                known += 1
-            number = np.int64(types.table[slot, 1]) - 1
-            types.times[number] += 1
-            types.stream[place + 1 + j] = number
-        types.stream[place + n + 1] = _OUT[1]
-        types.used[0], types.used[1], types.used[2] = known, filled, place + n + 2
-    return len(rows)
-
-
-@njit(nogil=True, cache=True)
-def _enter(table: NDArray[np.uint64], hashes: NDArray[np.uint64]) -> None:
-    """Fill a free table of types with the numbers of `hashes`, all different, plus 1."""
-    mask = np.uint64(len(table) - 1)
-    for i in range(len(hashes)):
-        slot = hashes[i] >> _ONE & mask
-        while table[slot, 0] != _ZERO:
-            slot = (slot + _ONE) & mask
-        table[slot, 0], table[slot, 1] = hashes[i], np.uint64(i + 1)
-
-
-def _larger(types: _Types) -> _Types:
-    """Return the same with room for the text that had none, and for as much again."""
-    known, filled, place, pieces, nbytes = types.used.tolist()
-    slots = len(types.table)
-    while 2 * (known + pieces) > slots:
-        slots *= 2
-
-    def grown(array: NDArray, used: int, need: int) -> NDArray:  # type: ignore[type-arg]
-        if used + need <= len(array):
-            return array
-        out = np.empty(max(2 * len(array), used + need), array.dtype)
-        out[:used] = array[:used]
-        return out
-
-    table = types.table
-    if slots > len(table):
-        table = np.zeros((slots, 2), np.uint64)
-        _enter(table, types.hash[:known])
-    times, hashes, kind, end = (
-        grown(column, known, slots // 2 - known) for column in (types.times, types.hash, types.kind, types.end)
-    )
-    bytes_, stream = grown(types.bytes_, filled, nbytes), grown(types.stream, place, pieces + 2)
-    return _Types(table, times, hashes, kind, end, bytes_, stream, types.used)
-
-
-def _read(texts: Iterable[Text | tuple[Text, NDArray[np.int64]]]) -> _Types:
-    """Return the pieces of all texts (or of the given rows of them)."""
-    slots, room = 1 << 12, 1 << 14
-    types = _Types(
-        np.zeros((slots, 2), np.uint64), np.empty(slots // 2, np.int64), np.empty(slots // 2, np.uint64),
-        np.empty(slots // 2, np.uint8), np.empty(slots // 2, np.int64), np.empty(room, np.uint8),
-        np.empty(room, np.int32), np.zeros(5, np.int64),
-    )  # fmt: skip
-    for item in texts:
-        text, rows = item if isinstance(item, tuple) else (item, np.arange(len(item)))
-        pieces = _room(_longest(text))
-        at = 0
-        while at < len(rows):
-            at = _learn(text.data, text.offsets, rows, at, types, pieces)
-            if at < len(rows):
-                types = _larger(types)
-    return types
-
-
-def _longest(text: Text) -> int:
-    return int(np.diff(text.offsets).max(initial=0))
-
-
 @njit(nogil=True, cache=True)
 def _translate(stream: NDArray[np.int32], symbol: NDArray[np.int32], begin: int) -> None:
     """Turn numbers of types into symbols, in place."""
     for i in range(len(stream)):
-        stream[i] = symbol[stream[i]] if stream[i] >= 0 else (begin if stream[i] == _OUT[0] else END)
+        stream[i] = symbol[stream[i]] if stream[i] >= 0 else (begin if stream[i] == OPENS else END)
 
 
 @njit(nogil=True, cache=True)
@@ -316,7 +84,7 @@ def _mass(bytes_: NDArray[np.uint8], end: NDArray[np.int64], kind: NDArray[np.ui
     """Return what the spelling of some types adds up to, by kind."""
     at = places(spelling)
     context = np.full(max(at.order, 2), -1, np.int64)
-    mass = np.zeros(_BEGIN, np.float64)
+    mass = np.zeros(BEGIN, np.float64)
     for i in which:
         context[1:] = -1
         context[1] = _MARKS - 1 + kind[i]
@@ -383,7 +151,7 @@ class LanguageModel:
         """Return the bits and pieces of each text, or of those given by `rows`; 0 for empty ones."""
         chosen = np.arange(len(text)) if rows is None else rows
         bits, pieces = np.zeros(len(chosen), np.int64), np.zeros(len(chosen), np.int64)
-        room = _room(_longest(text))
+        room = room_for(text)
         parts = (self.words, self.spelling, self.vocabulary, self.unknown)
         _score(text.data, text.offsets, chosen, *parts, room, bits, pieces)
         return Scores(bits / UNIT, pieces)
@@ -427,7 +195,7 @@ def _score(
             letters[1] = _MARKS - 1 + kind
             a, b = pieces.start[j], pieces.stop[j]
             for t in range(b - a):
-                byte = data[a + t] if kind < _WHITE else data[b - 1 - t]
+                byte = data[a + t] if kind < WHITE else data[b - 1 - t]
                 cost += step(by_byte, letters, np.int64(byte) + 1)
             cost += step(by_byte, letters, END)
         bits[position] = cost + step(by_word, context, END)
@@ -470,7 +238,7 @@ def train(
     ):  # fmt: skip
         if not least <= value <= most:
             raise OptionError(f"language model, '{name}': expected {least:,} to {most:,}, got {value:,}.")
-    types = _read(texts)
+    types = read(texts)
     n, filled, place = types.used[:3].tolist()
     if not n:
         raise InputError("language model: expected at least one text with a byte to learn from, got none.")
@@ -487,10 +255,10 @@ def train(
     by_byte, _ = build(letters, _spelling_kinds(), _spelling_allowed(), _MARKS, spelling)
     left = np.maximum(1.0 - _mass(types.bytes_, types.end, kind, known, by_byte), 2.0**-10)
     begin = _FIRST_WORD + len(known)
-    kinds = np.concatenate([np.arange(_FIRST_WORD), kind[known], [_BEGIN]]).astype(np.uint8)
+    kinds = np.concatenate([np.arange(_FIRST_WORD), kind[known], [BEGIN]]).astype(np.uint8)
     stream = types.stream[:place]
     _translate(stream, symbol, begin)
-    by_word, least = build(stream, kinds, _pieces_allowed(), begin, order, limit)
+    by_word, least = build(stream, kinds, pieces_allowed(), begin, order, limit)
     table = _vocabulary(hashes[known])
     unknown = np.rint(np.log2(left) * UNIT).astype(np.int64)
     return LanguageModel(by_word, by_byte, table, unknown, len(known), int(count.sum()), least)
@@ -507,6 +275,6 @@ def _enter_words(table: NDArray[np.uint64], hashes: NDArray[np.uint64]) -> None:
     """Fill a free table with the symbols of the vocabulary, where `look_up` finds them."""
     for i in range(len(hashes)):
         at = slot_of(hashes[i], len(table))
-        while table[at, 0] != _ZERO:
+        while table[at, 0] != np.uint64(0):
             at = at + 1 if at + 1 < len(table) else 0
         table[at, 0], table[at, 1] = hashes[i], np.uint64(_FIRST_WORD + i)

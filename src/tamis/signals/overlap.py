@@ -154,7 +154,9 @@ class Overlap(RecordSignal):
         start, stop = np.where(hit, start, 0), np.where(hit, stop, 0)
         offsets = np.zeros(len(hit) + 1, np.int64)
         np.cumsum(stop - start, out=offsets[1:])
-        parts = [text.data[text.offsets[i] + start[i] : text.offsets[i] + stop[i]] for i in np.flatnonzero(hit).tolist()]
+        parts = [
+            text.data[text.offsets[i] + start[i] : text.offsets[i] + stop[i]] for i in np.flatnonzero(hit).tolist()
+        ]
         matched = Text(_joined(parts, np.uint8), offsets)
         arrays = [as_arrow(other), as_arrow(share), as_arrow(start), as_arrow(stop), matched.array()]
         names = ["other", "share", "start", "stop", "matched"]

@@ -19,7 +19,8 @@ from tokenizers import Tokenizer
 
 from tamis.corpus.chunk import Text
 from tamis.errors import TamisError
-from tamis.kernels.pieces import LONGEST, WHOLE, Cuts, cut_after, find, piece_key
+from tamis.kernels.pieces import LONGEST, WHITE, WHOLE, Cuts, cut_after, find, piece_key
+from tamis.kernels.simd import count_trailing_zeros, load64
 from tamis.signals.bpe import LIMIT, Merges, compiled, encode, holds_added
 from tamis.signals.cuts import examine
 from tamis.signals.pieces import Pieces, Snapshot
@@ -33,23 +34,33 @@ _FRESH = 1 << 16  # new pieces kept in mind at a time
 _LOOSE = 1 << 12  # spans handed to the library at a time
 _LENGTH = 1 << 20  # characters tokenised by the library at a time
 _FOUND = 4096  # tokens of a text collected before their rows are added
+_ENDS = 1024  # ends of pieces found at a time
+_PENDING = 1 << 19  # tokens of new pieces kept in mind at a time
 _LISTED = 1 << 30  # a piece's value from here on: where its tokens are listed; below: its one token
 _CHECKED = 4  # texts of every call that are also tokenised whole
 _CHECKED_BYTES = 1 << 14
+_ONE, _SEVEN, _EIGHT, _TOP = np.uint64(1), np.uint64(7), np.uint64(8), np.uint64(56)
+_LOW, _TOPS = np.uint64(0x2121212121212121), np.uint64(0x8080808080808080)
+_GATHER = np.uint64(0x0102040810204080)  # times bits 0, 8, ... 56: they are the top byte
+_WHITE_BITS = np.zeros(256, np.uint8)
+_WHITE_BITS[list(WHITE)] = list(WHITE.values())
 
 
 class _Out(NamedTuple):
     """What the walk fills.
 
-    Per record of a block `totals` and `counts`. `fresh` (`f x 3`: start, stop, whether it opens its
-    text) are pieces to remember, `values` theirs, given `tokens` lists from `listed` on; `loose`
-    (`l x 4`: record first) are spans that the library must tokenise. The rest is room to work in.
+    Per record of a block `totals` and `counts`. `fresh` (`f x 5`: start, stop, whether it opens its
+    text, where its tokens are in `pending`, how many, or -1 for one that must not be looked at alone)
+    are pieces to remember; `loose` (`l x 4`: record, start, stop, opens) are spans that the library
+    must tokenise. The rest is room to work in.
     """
 
     totals: NDArray[np.int64]
     counts: NDArray[np.int64]
     fresh: NDArray[np.int64]
+    pending: NDArray[np.int32]
     loose: NDArray[np.int64]
+    ends: NDArray[np.int64]
     found: NDArray[np.int32]
     where: NDArray[np.int64]
     part: NDArray[np.int32]
@@ -59,12 +70,72 @@ class _Out(NamedTuple):
         return _Out(
             np.empty((block, width), np.int64),
             np.empty(block, np.int64),
-            np.empty((_FRESH, 3), np.int64),
+            np.empty((_FRESH, 5), np.int64),
+            np.empty(_PENDING, np.int32),
             np.empty((_LOOSE, 4), np.int64),
+            np.empty(_ENDS, np.int64),
             np.empty(_FOUND, np.int32),
             np.empty(LIMIT + 1, np.int64),
             np.zeros(width, np.int32),
         )
+
+
+@njit(nogil=True, cache=True)
+def _low_bytes(data: NDArray[np.uint8], i: int, end: int) -> np.uint64:
+    """Return which of the up to 64 bytes of `data[i:end]` are below 0x21, a bit each; some false alarms."""
+    mask = np.uint64(0)
+    if i + 64 <= len(data):
+        for k in range(8):
+            word = load64(data, i + 8 * k)
+            low = (word - _LOW) & ~word & _TOPS
+            mask |= (((low >> _SEVEN) * _GATHER) >> _TOP) << (_EIGHT * np.uint64(k))
+        if end - i < 64:
+            mask &= (_ONE << np.uint64(end - i)) - _ONE
+    else:
+        for k in range(min(64, end - i)):
+            if data[i + k] < 0x21:
+                mask |= _ONE << np.uint64(k)
+    return mask
+
+
+@njit(nogil=True, cache=True)
+def _find_ends(data: NDArray[np.uint8], start: int, end: int, cuts: Cuts, ends: NDArray[np.int64]) -> int:
+    """Write where the pieces of `data[start:end]` end, as far as `ends` has room; return how many.
+
+    The pieces of `cut_after`, found 64 bytes at a time: one loop whose end cannot be foretold for
+    all the white space in them, instead of one for every word.
+    """
+    n, i = 0, start + 1
+    while i < end and n + 65 <= len(ends):
+        mask = _low_bytes(data, i, end)
+        while mask:
+            at = i + int(np.int64(count_trailing_zeros(mask)))
+            mask &= mask - _ONE
+            before = data[at - 1]
+            if cuts[before] & _WHITE_BITS[data[at]] and (
+                before < 0x80 or cut_after(data, max(start, at - 3), at + 1, cuts) == at
+            ):
+                ends[n] = at
+                n += 1
+        i += 64
+    if i >= end:
+        ends[n] = end
+        n += 1
+    return n
+
+
+@njit(nogil=True, cache=True)
+def _note(
+    out: _Out, n_fresh: int, n_pending: int, start: int, stop: int, first: bool, n: int, size: int
+) -> tuple[int, int]:
+    """Keep a new piece in mind, whose tokens are `found[n : n + size]` (-1: not to be looked at alone)."""
+    if n_fresh == len(out.fresh) or n_pending + size > len(out.pending):
+        return n_fresh, n_pending
+    entry = out.fresh[n_fresh]
+    entry[0], entry[1], entry[2], entry[3], entry[4] = start, stop, first, n_pending, size
+    for j in range(size):
+        out.pending[n_pending + j] = out.found[n + j]
+    return n_fresh + 1, n_pending + max(size, 0)
 
 
 @njit(nogil=True, cache=True)
@@ -78,104 +149,113 @@ def _walk(
     bytes_: NDArray[np.uint8],
     lists: NDArray[np.int32],
     n_fresh: int,
+    n_pending: int,
     rows: NDArray[np.int32],
     bounds: NDArray[np.int64],
     out: _Out,
-) -> tuple[int, int, int]:
+) -> tuple[int, int, int, int]:
     """Add up the rows of each record from `begin` on, until `loose` is full.
 
-    Returns where it stopped and how many fresh and loose entries there are. A record with an
-    added token's string goes into `loose` whole.
+    Returns where it stopped, how many fresh pieces and tokens of theirs there are, and how many
+    loose spans. A record with an added token's string goes into `loose` whole.
     """
-    totals, counts, fresh, loose, found, where, part = out
+    totals, counts, ends, found, part = out.totals, out.counts, out.ends, out.found, out.part
     n_loose = 0
     for record in range(begin, len(offsets) - 1):
         start, end = offsets[record], offsets[record + 1]
         before, whole, first = n_loose, False, True
         n, count, total = 0, 0, totals[record]
         total[:] = 0
+        piece, pieces = 0, 0
         while start < end:
-            stop = cut_after(data, start, end, cuts)
+            if piece == pieces:
+                piece, pieces = 0, _find_ends(data, start, end, cuts, ends)
+            stop = ends[piece]
             size = stop - start
-            value = np.int64(-2)
+            slot = -1
             if size <= LONGEST:
                 low, high = piece_key(data, start, stop, first)
                 slot = find(slots, bytes_, data, start, stop, low, high)
-                if slot >= 0:
-                    value = np.int64(slots[slot, 2])
-                elif n_fresh < len(fresh):
-                    fresh[n_fresh, 0], fresh[n_fresh, 1], fresh[n_fresh, 2] = start, stop, first
-                    n_fresh += 1
-            if n + size + 1 > len(found):
+            if n + size + 1 > len(found) and n:
                 add_rows(found, n, rows, bounds, part, total)
                 count, n = count + n, 0
-            if 0 <= value < _LISTED:
-                found[n] = value
-                n += 1
-            elif value >= _LISTED:
-                at = value - _LISTED
-                for j in range(lists[at]):
-                    found[n + j] = lists[at + 1 + j]
-                n += lists[at]
-            elif value == WHOLE or holds_added(data, start, stop, merges):
+            if slot >= 0:
+                value = np.int64(slots[slot, 2])
+                if value < 0:
+                    whole = True
+                    break
+                if value < _LISTED:
+                    found[n] = value
+                    n += 1
+                else:
+                    at = value - _LISTED
+                    for j in range(lists[at]):
+                        found[n + j] = lists[at + 1 + j]
+                    n += lists[at]
+            elif holds_added(data, start, stop, merges):
+                if size <= LONGEST:
+                    n_fresh, n_pending = _note(out, n_fresh, n_pending, start, stop, first, n, -1)
                 whole = True
                 break
             elif size <= LIMIT:
-                n += encode(data, start, stop, first, merges, where, found[n:])
-            elif n_loose < len(loose):
-                entry = loose[n_loose]
+                m = encode(data, start, stop, first, merges, out.where, found[n:])
+                if size <= LONGEST:
+                    n_fresh, n_pending = _note(out, n_fresh, n_pending, start, stop, first, n, m)
+                n += m
+            elif n_loose < len(out.loose):
+                entry = out.loose[n_loose]
                 entry[0], entry[1], entry[2], entry[3] = record, start, stop, first
                 n_loose += 1
             elif before:
-                return record, n_fresh, before
+                return record, n_fresh, n_pending, before
             else:
                 whole = True
                 break
             start, first = stop, False
+            piece += 1
         if whole:
-            if before == len(loose):
-                return record, n_fresh, before
+            if before == len(out.loose):
+                return record, n_fresh, n_pending, before
             total[:] = 0
             n, count, n_loose = 0, 0, before + 1
-            entry = loose[before]
+            entry = out.loose[before]
             entry[0], entry[1], entry[2], entry[3] = record, offsets[record], end, 1
         add_rows(found, n, rows, bounds, part, total)
         counts[record] = count + n
-    return len(offsets) - 1, n_fresh, n_loose
+    return len(offsets) - 1, n_fresh, n_pending, n_loose
 
 
 @njit(nogil=True, cache=True)
 def _values(
     data: NDArray[np.uint8],
-    spans: NDArray[np.int64],
-    merges: Merges,
+    fresh: NDArray[np.int64],
+    pending: NDArray[np.int32],
     slots: NDArray[np.uint64],
     bytes_: NDArray[np.uint8],
     values: NDArray[np.int32],
     lists: NDArray[np.int32],
     at: int,
 ) -> tuple[int, int]:
-    """Give the pieces `spans` values, listing tokens in `lists` from `at` on.
+    """Give the pieces `fresh` values, listing tokens in `lists` from `at` on.
 
-    Pieces the table has are dropped from `spans`. Returns how many are left, and the end of `lists`.
+    Pieces the table has are dropped from `fresh`. Returns how many are left, and the end of `lists`.
     """
-    where, out = np.empty(LONGEST + 1, np.int64), np.empty(LONGEST + 1, np.int32)
     new = 0
-    for i in range(len(spans)):
-        start, stop, first = spans[i, 0], spans[i, 1], spans[i, 2] != 0
-        low, high = piece_key(data, start, stop, first)
+    for i in range(len(fresh)):
+        start, stop, first, where, n = fresh[i]
+        low, high = piece_key(data, start, stop, first != 0)
         if find(slots, bytes_, data, start, stop, low, high) >= 0:
             continue
-        spans[new] = spans[i]
-        values[new] = WHOLE
-        if not holds_added(data, start, stop, merges):
-            n = encode(data, start, stop, first, merges, where, out)
-            values[new] = out[0]
-            if n > 1:
-                values[new] = _LISTED + at
-                lists[at] = n
-                lists[at + 1 : at + 1 + n] = out[:n]
-                at += n + 1
+        fresh[new] = fresh[i]
+        if n < 0:
+            values[new] = WHOLE
+        elif n == 1:
+            values[new] = pending[where]
+        else:
+            values[new] = _LISTED + at
+            lists[at] = n
+            lists[at + 1 : at + 1 + n] = pending[where : where + n]
+            at += n + 1
         new += 1
     return new, at
 
@@ -235,36 +315,36 @@ class StaticMeans:
         result = np.empty((len(text), self.width), np.float32)
         out = _Out.empty(min(_BLOCK, len(text)), self.width)
         data, offsets = _frozen(text.data), _frozen(text.offsets)
-        n_fresh = 0
+        new = (0, 0)
         for begin in range(0, len(text), _BLOCK):
             n = min(_BLOCK, len(text) - begin)
             block = offsets[begin : begin + n + 1]
             if self._known is None:
                 self._add_loose(data, _whole(block, np.arange(n)), out, fill=True)
             else:
-                n_fresh = self._sum(self._known, data, block, n_fresh, out)
+                new = self._sum(self._known, data, block, new, out)
                 self._check(data, block, out, every=-(-len(text) // _CHECKED), begin=begin)
             means(out.totals[:n], out.counts[:n], result[begin : begin + n])
         if self._known is not None:
-            self._known.learn_some(data, out.fresh[:n_fresh], least=1 << 10)
+            self._known.learn_some(data, new, out, least=1 << 10)
         return result
 
     def _sum(
-        self, known: _Known, data: NDArray[np.uint8], offsets: NDArray[np.int64], n_fresh: int, out: _Out
-    ) -> int:
-        """Fill the totals and counts of a block of texts; return how many pieces are to be remembered."""
+        self, known: _Known, data: NDArray[np.uint8], offsets: NDArray[np.int64], new: tuple[int, int], out: _Out
+    ) -> tuple[int, int]:
+        """Fill the totals and counts of a block of texts; return how many fresh and pending entries there are."""
         at = 0
         while at < len(offsets) - 1:
             now, lists = known.now()
-            at, n_fresh, n_loose = _walk(
-                data, offsets, at, known.cuts, known.merges, now.rows, now.bytes_, lists, n_fresh, self._rows,
+            at, n_fresh, n_pending, n_loose = _walk(
+                data, offsets, at, known.cuts, known.merges, now.rows, now.bytes_, lists, *new, self._rows,
                 self._bounds, out,
             )  # fmt: skip
             if n_loose:
                 self._add_loose(data, out.loose[:n_loose], out)
-            if known.learn_some(data, out.fresh[:n_fresh], least=1 << 13):
-                n_fresh = 0
-        return n_fresh
+            done = known.learn_some(data, (n_fresh, n_pending), out, least=1 << 13)
+            new = (0, 0) if done else (n_fresh, n_pending)
+        return new
 
     def _add_loose(
         self, data: NDArray[np.uint8], loose: NDArray[np.int64], out: _Out, *, fill: bool = False
@@ -322,28 +402,29 @@ class _Known(Pieces):
         now = self.snapshot
         return now, self._lists
 
-    def learn_some(self, data: NDArray[np.uint8], spans: NDArray[np.int64], least: int) -> bool:
-        """Value and publish pieces (`f x 3`: start, stop, whether it opens its text), if it is worth it.
+    def learn_some(self, data: NDArray[np.uint8], new: tuple[int, int], out: _Out, least: int) -> bool:
+        """Publish the first `new` fresh pieces and pending tokens of `out`, if it is worth it.
 
         Publishing copies the table: so at least `least` pieces, and a part of those it has. Returns
-        whether `spans` are done with.
+        whether these are done with.
         """
+        n, n_pending = new
         held = self.snapshot.held
-        if held >= self.limit or len(spans) == 0:
+        if held >= self.limit or n == 0:
             return True
-        if len(spans) < max(least, held >> 4):
+        if n < max(least, held >> 4) and n < len(out.fresh) and n_pending + LONGEST < len(out.pending):
             return False
         with self._learning:
-            need = self._listed + int((spans[:, 1] - spans[:, 0] + 2).sum())
+            need = self._listed + n_pending + n
             if need > len(self._lists):
                 lists = np.empty(2 * need, np.int32)
                 lists[: self._listed] = self._lists[: self._listed]
                 self._lists = lists
-            values, now = np.empty(len(spans), np.int32), self.snapshot
-            new, self._listed = _values(
-                data, spans, self.merges, now.rows, now.bytes_, values, self._lists, self._listed
+            values, now = np.empty(n, np.int32), self.snapshot
+            left, self._listed = _values(
+                data, out.fresh[:n], out.pending, now.rows, now.bytes_, values, self._lists, self._listed
             )
-            self._add(data, spans[:new], values[:new])
+            self._add(data, out.fresh[:left], values[:left])
         return True
 
 

@@ -72,7 +72,7 @@ def load() -> TokenRows:
     except (OSError, KeyError, SafetensorError) as error:
         raise TamisError(
             f"wordllama: expected its weights with a tensor '{_TENSOR}' in {path}, got: {error!r}."
-            " Install a release of wordllama between 0.3.9 and 0.4."
+            " Install another release of wordllama: this version of tamis knows 0.3.9 to 0.4."
         ) from error
     return TokenRows(whole_numbers(weights), hashlib.blake2b(content, digest_size=16).hexdigest())
 

@@ -1,0 +1,242 @@
+"""Runs a command many times in forks of one warm process, and kills each at another moment.
+
+    python crashing.py FOLDER < job.json
+
+The job names what to run and when to kill; the answer, on the last line of stdout, says what was
+seen. A process of its own, so that forks hold no threads of a test runner, and that an audit hook
+(which cannot be taken off again) stays here.
+
+What a run changes on disk it does by opening a file to write, making, renaming, cutting short or
+removing one: Python tells each to the audit hook before it happens. To be killed at every one of
+them is to be killed in every state that files can be in, but for half-written ones; kills at
+random times add those.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet  # noqa: F401  (what a run imports late, it would import in every fork)
+
+from tamis.cli import run
+from tamis.corpus.identity import file_hash
+from tamis.engine import Local
+from tamis.run.session import Session
+
+#: What of a manifest tells of a run, and not of its result.
+TIMES = ("run",)
+CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")
+
+
+class Hook:
+    """Counts changes on disk in the working folder; kills at one of them."""
+
+    def __init__(self) -> None:
+        self.armed = False
+        self.count = 0
+        self.kill_at = 0
+        self.here = str(Path.cwd())
+
+    def __call__(self, event: str, given: tuple[Any, ...]) -> None:
+        if not self.armed or not (event in CHANGES or (event == "open" and self._writes(given))):
+            return
+        if isinstance(given[0], str | bytes | os.PathLike):
+            path = os.fsdecode(given[0])
+            if path.startswith("/") and not path.startswith(self.here):
+                return
+        self.count += 1
+        if self.count == self.kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _writes(self, given: tuple[Any, ...]) -> bool:
+        flags = given[2] if isinstance(given[2], int) else 0
+        return isinstance(given[0], str) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC))
+
+
+class Crashes:
+    """The command, its outputs, and its forks."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self.arguments: list[str] = job["arguments"]
+        self.before: list[list[str]] = job.get("before", [])
+        self.name: str = job.get("name", "out")
+        self.hook = Hook()
+        self.kept = {path.name for path in Path().iterdir()}
+        sys.addaudithook(self.hook)
+        Session._fragment_bytes = lambda _: job.get("fragment_bytes")  # type: ignore[method-assign]
+
+    def fork(self, *arguments: str, kill_at: int = 0, limit: int | None = None) -> tuple[int, str]:
+        """Run in a fork; return its exit code (negative: the signal it died of) and its stderr."""
+        child, error = self.start(*arguments, kill_at=kill_at, limit=limit)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), error.read_text()
+
+    def start(self, *arguments: str, kill_at: int = 0, limit: int | None = None) -> tuple[int, Path]:
+        """Start a run in a fork; `limit` is the largest file it may write, in bytes."""
+        error = Path("../stderr").resolve()
+        child = os.fork()
+        if child:
+            return child, error
+        try:
+            for number, path in ((1, os.devnull), (2, error)):
+                os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+            if limit is not None:
+                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+            self.hook.kill_at, self.hook.armed = kill_at, True
+            code = run(list(arguments or self.arguments))
+            sys.stderr.flush()
+            os._exit(code)
+        finally:
+            os._exit(99)
+
+    def clear(self) -> None:
+        """Remove everything that runs left, and run what comes before."""
+        for path in Path().iterdir():
+            if path.name not in self.kept:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for arguments in self.before:
+            code, error = self.fork(*arguments)
+            if code:
+                raise RuntimeError(f"{arguments}: {code}, {error}")
+
+    def outputs(self) -> dict[str, Any]:
+        """Return every file beside the inputs by its hash, the manifest by what it tells of the result."""
+        found: dict[str, Any] = {}
+        for path in sorted(Path().iterdir()):
+            if path.name in self.kept or path.name == ".tamis":
+                continue
+            if path.name.endswith(".manifest.json"):
+                told = json.loads(path.read_text())
+                found[path.name] = {name: value for name, value in told.items() if name not in TIMES}
+            else:
+                found[path.name] = "folder" if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
+        return found
+
+    def store(self) -> list[str]:
+        """Return the store's files; none of them may be half-written."""
+        return sorted(str(path) for path in Path(".tamis").rglob("*") if path.is_file())
+
+    def undisturbed(self) -> dict[str, Any]:
+        """Run twice, once to warm up; return the outputs and check that they are there."""
+        code = run(self.arguments)
+        self.clear()
+        done = self.fork()
+        if code or done[0]:
+            raise RuntimeError(f"the undisturbed run: {code}, {done}")
+        return self.outputs()
+
+    def truth(self) -> str:
+        """Return what is wrong with a manifest that is there: it must tell what lies beside it."""
+        path = Path(f"{self.name}.manifest.json")
+        if not path.exists():
+            return ""
+        for part in json.loads(path.read_text())["outputs"]:
+            beside = Path(part["name"])
+            if not beside.exists() or file_hash(beside, Local(1)) != part["content"]:
+                return f"the manifest tells of {part['name']}, which is not there or is another"
+        return ""
+
+    def completes(self, wanted: dict[str, Any], when: str) -> str:
+        """Run the command to its end; return what is wrong with what it leaves."""
+        if wrong := self.truth():
+            return f"{when}: {wrong}"
+        code, error = self.fork()
+        if code:
+            return f"{when}: exit code {code}: {error}"
+        if (found := self.outputs()) != wanted:
+            return f"{when}: other outputs: {sorted(found)} {[n for n in wanted if wanted[n] != found.get(n)]}"
+        if half := [name for name in self.store() if name.endswith((".tmp", ".part"))]:
+            return f"{when}: left in the store: {half}"
+        return ""
+
+
+def everywhere(crashes: Crashes, job: dict[str, Any]) -> Iterator[str]:
+    """Kill at every change on disk, and complete; yield what is wrong, and at last how many there were."""
+    wanted = crashes.undisturbed()
+    for kill_at in range(job.get("first", 1), 10_000):
+        crashes.clear()
+        code, error = crashes.fork(kill_at=kill_at)
+        if code == 0:
+            yield f"kills: {kill_at - 1}"
+            return
+        if code != -signal.SIGKILL:
+            yield f"kill {kill_at}: expected to die, got exit code {code}: {error}"
+        yield crashes.completes(wanted, f"killed at {kill_at}")
+
+
+def again_and_again(crashes: Crashes, job: dict[str, Any]) -> Iterator[str]:
+    """Kill at random changes, several times in a row, before completing."""
+    wanted, draw = crashes.undisturbed(), random.Random(job["seed"])
+    for _ in range(job["rounds"]):
+        crashes.clear()
+        killed = []
+        while len(killed) < 6 and (code := crashes.fork(kill_at=draw.randrange(1, job["last"]))[0]):
+            killed.append(code)
+        yield crashes.completes(wanted, f"killed {len(killed)} times in a row")
+
+
+def any_time(crashes: Crashes, job: dict[str, Any]) -> Iterator[str]:
+    """Send a signal after random times; complete after every other one."""
+    wanted, draw, sent = crashes.undisturbed(), random.Random(job["seed"]), getattr(signal, job["signal"])
+    started = time.perf_counter()
+    crashes.clear()
+    crashes.fork()
+    took = time.perf_counter() - started
+    died = 0
+    for number in range(job["rounds"]):
+        if number % 2 == 0:
+            crashes.clear()
+        child, error = crashes.start()
+        timer = threading.Timer(draw.uniform(0, took), os.kill, (child, sent))
+        timer.start()
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        timer.cancel()
+        timer.join()
+        if code not in (0, job["code"]):
+            yield f"round {number}: expected exit code 0 or {job['code']}, got {code}: {error.read_text()}"
+        died += code != 0
+        if code == 0:
+            crashes.clear()
+        if number % 2:
+            yield crashes.completes(wanted, f"round {number}")
+    yield f"kills: {died}"
+
+
+def full_disk(crashes: Crashes, job: dict[str, Any]) -> Iterator[str]:
+    """Let no file grow above ever larger limits: exit code 2 and nothing new beside the inputs, then complete."""
+    wanted = crashes.undisturbed()
+    crashes.clear()
+    before = crashes.outputs()
+    refused = 0
+    for limit in job["limits"]:
+        crashes.clear()
+        code, error = crashes.fork(limit=limit)
+        if code == 0:
+            continue
+        refused += 1
+        if code != 2 or "Traceback" in error or not any(word in error for word in ("full", "large", "space")):
+            yield f"at {limit} bytes: expected exit code 2 and the reason, got {code}: {error}"
+        if crashes.outputs() != before:
+            yield f"at {limit} bytes: left {sorted(crashes.outputs())}"
+        yield crashes.completes(wanted, f"after a disk of {limit} bytes")
+    yield f"kills: {refused}"
+
+
+if __name__ == "__main__":
+    os.chdir(sys.argv[1])
+    asked = json.load(sys.stdin)
+    kinds = {one.__name__: one for one in (everywhere, again_and_again, any_time, full_disk)}
+    told = [line for line in kinds[asked["kind"]](Crashes(asked), asked) if line]
+    sys.stdout.write("\n" + json.dumps(told))
