@@ -80,17 +80,27 @@ class Crashes:
     def fork(self, *arguments: str, kill_at: int = 0, limit: int | None = None) -> tuple[int, str]:
         """Run in a fork; return its exit code (negative: the signal it died of) and its stderr."""
         child, error = self.start(*arguments, kill_at=kill_at, limit=limit)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), error.read_text()
+        return self.end(child, error)
 
-    def start(self, *arguments: str, kill_at: int = 0, limit: int | None = None) -> tuple[int, Path]:
-        """Start a run in a fork; `limit` is the largest file it may write, in bytes."""
-        error = Path("../stderr").resolve()
+    def end(self, child: int, error: int) -> tuple[int, str]:
+        """Wait for a fork to end; return its exit code and its stderr."""
+        with os.fdopen(error) as pipe:
+            said = pipe.read()
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said
+
+    def start(self, *arguments: str, kill_at: int = 0, limit: int | None = None) -> tuple[int, int]:
+        """Start a run in a fork; return its id and the pipe of its stderr.
+
+        `limit` is the largest file it may write, in bytes.
+        """
+        error, write = os.pipe()
         child = os.fork()
         if child:
+            os.close(write)
             return child, error
         try:
-            for number, path in ((1, os.devnull), (2, error)):
-                os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.dup2(write, 2)
             if limit is not None:
                 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -201,13 +211,13 @@ def any_time(crashes: Crashes, job: dict[str, Any]) -> Iterator[str]:
         child, error = crashes.start()
         timer = threading.Timer(draw.uniform(0, took), os.kill, (child, sent))
         timer.start()
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        code, said = crashes.end(child, error)
         timer.cancel()
         timer.join()
         if code not in (0, job["code"]):
-            yield f"round {number}: expected exit code 0 or {job['code']}, got {code}: {error.read_text()}"
+            yield f"round {number}: expected exit code 0 or {job['code']}, got {code}: {said}"
         died += code != 0
-        if code == 0:
+        if crashes.outputs() == wanted:  # the signal came too late, or between the last change and the end
             crashes.clear()
         if number % 2:
             yield crashes.completes(wanted, f"round {number}")

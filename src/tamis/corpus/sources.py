@@ -79,7 +79,7 @@ def _check_name(name: str) -> None:
         name.encode()
     except UnicodeEncodeError as error:
         raise InputError(
-            f"expected a file name in UTF-8, got {ascii(name)}: outputs cannot tell it. Rename the file."
+            f"expected a file name in UTF-8, got {name!a}: outputs cannot tell it. Rename the file."
         ) from error
 
 

@@ -100,7 +100,7 @@ class Annotation:
             "outputs": manifest.outputs_of(written, self.corpus.engine),
             "run": manifest.environment(self.corpus.engine.threads) | {"seconds": self.progress.seconds},
         }
-        draft.commit(manifest.dump(told), written)
+        draft.commit(told)
 
     def _parts(self, columns: dict[str, NDArray[Any]], into: bool) -> Iterator[Any]:
         """Yield what to write, a fragment at a time: a table, or JSON lines."""

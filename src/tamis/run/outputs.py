@@ -18,11 +18,13 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tamis.corpus.lock import HeldError, lock
 from tamis.corpus.store import write_text
 from tamis.corpus.writers import parse_suffix, shard_paths
 from tamis.errors import OutputError
+from tamis.run.manifest import dump
 
 __all__ = ["Draft", "Outputs"]
 
@@ -158,23 +160,28 @@ class Draft:
     outputs: Outputs
     files: Outputs
 
-    def commit(self, manifest: str, written: Iterable[Path]) -> None:
-        """Move the files that were written into place, and then the manifest that names them.
+    def commit(self, told: dict[str, Any]) -> None:
+        """Move the files that a manifest names into place, and then the manifest itself.
+
+        Files of an older run of the same name that would be taken for this run's are removed, and
+        named in the manifest.
 
         Raises
         ------
         OutputError
             If the disk refuses.
         """
-        outputs, names = self.outputs, [path.name for path in written]
-        write_text(self.files.manifest, manifest)
+        outputs, names = self.outputs, [str(part["name"]) for part in told["outputs"]]
+        older = (named(outputs.manifest) | named(outputs.journal)) - set(names)
+        replaced = sorted(name for name in older if self._replaces(name))
+        if replaced:
+            told["run"]["replaced"] = replaced
+        write_text(self.files.manifest, dump(told))
         try:
-            older = (named(outputs.manifest) | named(outputs.journal)) - set(names)
             self.files.manifest.replace(outputs.journal)
-            for name in older:
-                if self._replaces(name):
-                    outputs.path.with_name(name).unlink(missing_ok=True)
             outputs.manifest.unlink(missing_ok=True)
+            for name in replaced:
+                outputs.path.with_name(name).unlink(missing_ok=True)
             for name in names:
                 self.files.path.with_name(name).replace(outputs.path.with_name(name))
             _remove(self.files.path.parent)
@@ -195,7 +202,8 @@ class Draft:
 def named(mark: Path) -> set[str]:
     """Return the names of the files that a manifest, or the mark of an unfinished run, tells of."""
     try:
-        return {str(part["name"]) for part in json.loads(mark.read_text("utf-8"))["outputs"]}
+        told = json.loads(mark.read_text("utf-8"))
+        return {str(part["name"]) for part in told["outputs"]} | set(told["run"].get("replaced", ()))
     except (OSError, ValueError, KeyError, TypeError):
         return set()
 

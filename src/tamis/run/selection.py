@@ -238,7 +238,7 @@ class Selection:
             "outputs": manifest.outputs_of(written, self.corpus.engine),
             "run": manifest.environment(self.corpus.engine.threads) | {"seconds": self.progress.seconds},
         }
-        draft.commit(manifest.dump(told), written)
+        draft.commit(told)
 
     def close(self) -> None:
         """Let the store go; a temporary one is removed."""

@@ -165,12 +165,13 @@ def _characters(
                 out[n] = merges.bytes_[data[i + j]]
                 n += 1
         i += size
-    return n
+    return int(n)
 
 
 @njit(nogil=True, cache=True)
 def _pair(merges: Merges, a: np.int32, b: np.int32) -> int:
-    return _slot(merges.pairs, (np.uint64(a) << np.uint64(32)) | np.uint64(b))
+    key = (np.uint64(a) << np.uint64(32)) | np.uint64(b)
+    return int(_slot(merges.pairs, key))
 
 
 @njit(nogil=True, cache=True)
@@ -209,4 +210,4 @@ def encode(
             where[best - 1] = _pair(merges, out[best - 1], out[best])
         if best < n - 1:
             where[best] = _pair(merges, out[best], out[best + 1])
-    return n
+    return int(n)

@@ -52,13 +52,13 @@ class Signatures:
         """Return the parts of a column; the minima as a view of its memory."""
         n = len(column)
         width = column.type.field("minima").type.list_size
-        flat = np.frombuffer(column.field("minima").values.buffers()[1], np.uint32)
-        start = (column.field("minima").offset + column.offset) * width
+        part = column.field("minima")  # a slice of the struct has sliced its children
+        start = part.values.offset + part.offset * width
+        flat = np.frombuffer(part.values.buffers()[1], np.uint32)[start : start + n * width]
         exact = np.empty((n, 2), np.uint64)
         for j, name in enumerate(("high", "low")):
             exact[:, j] = _numbers(column, name, np.dtype(np.uint64))
-        minima = flat[start : start + n * width].reshape(n, width)
-        return Signatures(exact, minima, _numbers(column, "mark", np.dtype(np.uint32)))
+        return Signatures(exact, flat.reshape(n, width), _numbers(column, "mark", np.dtype(np.uint32)))
 
 
 def _numbers(column: pa.StructArray, name: str, kind: np.dtype[Any]) -> NDArray[Any]:

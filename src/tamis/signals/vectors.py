@@ -94,9 +94,7 @@ class Vectors(RecordSignal):
     source: ClassVar[str] = "WordLlama, github.com/dleemiller/WordLlama; adding up exactly is ours"
     cost: ClassVar[str] = "O(bytes); stores 2 bytes a number, 512 a record"
 
-    def __init__(
-        self, encoder: str | Callable[[list[str]], Any] | Encoder = DEFAULT, *, pieces: bool = True
-    ) -> None:
+    def __init__(self, encoder: str | Callable[[list[str]], Any] | Encoder = DEFAULT, *, pieces: bool = True) -> None:
         self.encoder = encoder
         self.pieces = pieces
         self._lock = threading.Lock()
@@ -173,7 +171,9 @@ def _gathered(column: pa.Array, name: str) -> NDArray[Any]:
     wrong = np.flatnonzero(valid & (sizes != width))
     if len(wrong) or not width:
         at, got = (int(wrong[0]), int(sizes[wrong[0]])) if len(wrong) else (0, 0)
-        raise InputError(f"column '{name}': expected {width or 'some'} numbers in every list, got {got} at record {at}.")
+        raise InputError(
+            f"column '{name}': expected {width or 'some'} numbers in every list, got {got} at record {at}."
+        )
     values = _numbers(pc.list_flatten(column))
     out = np.zeros((len(column), width), values.dtype)
     out[valid] = values.reshape(-1, width)

@@ -153,7 +153,7 @@ def encoder(spec: str | Callable[[list[Any]], Any] | Encoder) -> Encoder:
         return spec
     if callable(spec):
         return Function(spec)
-    kind, colon, name = str(spec).partition(":")
+    kind, _, name = str(spec).partition(":")
     if kind in _MODELS and name:
         return _MODELS[kind](name)
     raise OptionError(
@@ -174,7 +174,7 @@ class Given:
             try:
                 self.array = np.load(Path(source).expanduser(), mmap_mode="r", allow_pickle=False)
             except (OSError, ValueError) as error:
-                raise InputError(f"vectors: expected an .npy file of n x d numbers in {source}, got: {error}") from error
+                raise InputError(f"vectors: expected an .npy file of n x d numbers in {source}: {error}") from error
         else:
             self.name, self.array = "array", np.asarray(source)
         if self.array.ndim != 2 or self.array.dtype.kind not in "fiu" or not self.array.shape[1]:
@@ -191,7 +191,7 @@ class Given:
         """Return a hash of shape, type and content."""
         digest = hashlib.blake2b(f"{self.array.dtype.str}{self.array.shape}".encode(), digest_size=16)
         for begin in range(0, len(self), 1 << 16):
-            digest.update(np.ascontiguousarray(self.array[begin : begin + (1 << 16)]))
+            digest.update(self.array[begin : begin + (1 << 16)].tobytes())
         return f"given:{digest.hexdigest()}"
 
     def rows(self, start: int, stop: int) -> NDArray[np.float32]:

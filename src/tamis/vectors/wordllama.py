@@ -85,7 +85,7 @@ def whole_numbers(weights: NDArray[np.floating]) -> NDArray[np.int32]:
     scaled = np.multiply(weights, 1 / UNIT, dtype=np.float64)
     if not (np.abs(scaled) <= _FULL).all():
         raise TamisError("static vectors: expected finite weights of magnitude below 128, got others.")
-    return np.rint(scaled).astype(np.int32)
+    return np.asarray(np.rint(scaled), np.int32)
 
 
 @njit(nogil=True, cache=True)
