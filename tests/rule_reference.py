@@ -219,7 +219,7 @@ def c4(text: str, on: dict[str, bool]) -> dict[str, float]:
                 dropped["policy"] += 1
             else:
                 count += sentences(words(clean))
-    names = ("c4_long_word_lines", "c4_unterminated_lines", "c4_few_word_lines", "c4_javascript_lines", "c4_policy_lines")
+    names = (f"c4_{name}_lines" for name in ("long_word", "unterminated", "few_word", "javascript", "policy"))
     out = {name: per(dropped[rule], lines) for name, rule in zip(names, C4_LINE_RULES, strict=True)}
     return out | {"lorem_ipsum_lines": lorem, "curly_bracket_lines": curly, "sentences": count}
 

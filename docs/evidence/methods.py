@@ -41,6 +41,15 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+def read(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """Return the records of compressed JSONL files."""
+    records: list[dict[str, Any]] = []
+    for path in paths:
+        with (gzip if path.suffix == ".gz" else lzma).open(path, "rt", encoding="utf-8") as lines:
+            records += map(json.loads, lines)
+    return records
+
+
 def interval(values: Sequence[float]) -> tuple[float, float]:
     """Return mean and half width of the 95 % interval."""
     half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
@@ -67,9 +76,9 @@ def drawn(rows: Sequence[int], count: int, seed: int) -> tuple[list[int], list[i
 
 
 def arxiv() -> None:
-    """DSIR on 173,820 abstracts: 200 of a category as target, is the rest of it found?"""
+    """Find the rest of a category among 173,820 abstracts by DSIR, with 200 of it as target."""
     paths = sorted((DATA / "corpus_arxiv").glob("*.jsonl.xz"))
-    records = [json.loads(line) for path in paths for line in lzma.open(path)]
+    records = read(paths)
     where = {record["id"]: row for row, record in enumerate(records)}
     texts = [TITLED.format(**record) for record in records]
     say(f"arxiv: {len(records):,} records; 200 target records, taken out of the pool; n = 2,000")
@@ -98,7 +107,7 @@ def arxiv() -> None:
         )
 
     ten = range(10)
-    nothing = {"target": None, "target_text": None}
+    nothing: dict[str, Any] = {"target": None, "target_text": None}
     told("cs.CL random", [run("cs.CL", 200, s, **nothing) for s in ten])
     told("cs.CL dsir", [run("cs.CL", 200, s) for s in ten])
     told("cs.CL dsir top_k", [run("cs.CL", 200, s, top_k=True) for s in ten])
@@ -115,9 +124,9 @@ def arxiv() -> None:
 
 
 def t0() -> None:
-    """DSIR on 55,185 prompts of 283 templates: 50 of one as target, are the others found?"""
+    """Find the rest of a template among 55,185 prompts by DSIR, with 50 of it as target."""
     path = DATA / "t0_p3_55k" / "t0_per_template.jsonl.gz"
-    records = [json.loads(line) for line in gzip.open(path)]
+    records = read([path])
     names = np.array([record["template"] for record in records])
     by_name = {name: np.flatnonzero(names == name).tolist() for name in sorted(set(names.tolist()))}
     large = [name for name, rows in by_name.items() if len(rows) >= 200]
@@ -133,7 +142,9 @@ def t0() -> None:
         shares, sizes = [], []
         for seed, name in enumerate(some):
             target, rest = drawn(by_name[name], 50, seed)
-            wanted = {} if options is None else {"target": [records[r] for r in target], **options}
+            wanted: dict[str, Any] = {}
+            if options is not None:
+                wanted = {"target": [records[r] for r in target], **options}
             with tamis.select(
                 path, n=len(rest), seed=seed, store=STORE, must_drop=[ids[r] for r in target], **wanted
             ) as chosen:
@@ -153,17 +164,17 @@ def len_of(records: Sequence[dict[str, Any]], rows: Sequence[int]) -> float:
 def strata() -> None:
     """How far groups are from their share: random and stratified, 200 seeds."""
     paths = sorted((DATA / "corpus_arxiv").glob("*.jsonl.xz"))
-    primary = [json.loads(line)["primary"] for path in paths for line in lzma.open(path)]
+    primary = [record["primary"] for record in read(paths)]
     groups = Groups.of(primary)
     keys = np.random.default_rng(0).integers(0, 2**64, (len(primary), 2), np.uint64)
     size = np.bincount(groups.codes)
     say(f"strata: {len(primary):,} records in {len(size)} groups (primary category); 200 seeds")
     for k in (500, 5000, 50_000):
         due = k * size / len(primary)
-        for name, choose in (("random", random), ("stratified", stratified)):
+        for name in ("random", "stratified"):
             counts = []
             for seed in range(200):
-                rows = choose(keys, k, seed) if choose is random else choose(groups, keys, k, seed)
+                rows = random(keys, k, seed) if name == "random" else stratified(groups, keys, k, seed)
                 counts.append(np.bincount(groups.codes[rows], minlength=len(size)))
             off = np.array(counts) - due
             say(f"  n = {k:>6,}  {name:<10}  farthest of any group {np.abs(off).max():6.1f} records; "
@@ -172,25 +183,23 @@ def strata() -> None:
 
 
 def length() -> None:
-    """What the longest records are and cost: Alpaca and T0."""
-    for title, path, options, group in (
-        ("alpaca_52k", DATA / "alpaca_52k" / "alpaca_data.json.gz", {}, None),
-        ("t0_p3_55k", DATA / "t0_p3_55k" / "t0_per_template.jsonl.gz", {}, "template"),
+    """Tell what the longest records cost, at 1,000 rows and at the tokens of 1,000 random ones."""
+    for title, path, group in (
+        ("alpaca_52k", DATA / "alpaca_52k" / "alpaca_data.json.gz", None),
+        ("t0_p3_55k", DATA / "t0_p3_55k" / "t0_per_template.jsonl.gz", "template"),
     ):
-        for name, more in (
-            ("random", {}), ("length", {"method": "length"}), ("length, tokens as random's", {"method": "length"}),
-        ):  # fmt: skip
-            if name.endswith("random's"):
-                budget: dict[str, Any] = {"tokens": spent}
-            else:
-                budget = {"n": 1000}
-            with tamis.select(path, where="tokens > 0", store=STORE, **budget, **more, **options) as chosen:
-                taken, all_tokens = chosen.counts["tokens_chosen"], chosen.counts["tokens_eligible"]
-                kinds = len({r[group] for r in chosen.to_dicts()}) if group else None
-                say(f"  {title} {name:<27} {len(chosen):>5,} records, {taken:>9,} tokens ({taken / all_tokens:.1%})"
-                    + (f", {kinds} of 283 templates" if kinds else ""))  # fmt: skip
-            if name == "random":
-                spent = taken
+        spent = longest(title, path, group, "random", n=1000)
+        longest(title, path, group, "length", n=1000)
+        longest(title, path, group, "length", tokens=spent)
+
+
+def longest(title: str, path: Path, group: str | None, method: str, **budget: Any) -> int:
+    """Select, tell records and tokens and groups, and return the tokens."""
+    with tamis.select(path, method=method, where="tokens > 0", store=STORE, **budget) as chosen:
+        taken, whole = chosen.counts["tokens_chosen"], chosen.counts["tokens_eligible"]
+        kinds = f", {len({r[group] for r in chosen.to_dicts()})} of 283 templates" if group else ""
+        say(f"  {title} {method:<7} {len(chosen):>5,} records, {taken:>9,} tokens ({taken / whole:.1%}){kinds}")
+    return taken
 
 
 PARTS: dict[str, Callable[[], None]] = {"arxiv": arxiv, "t0": t0, "strata": strata, "length": length}

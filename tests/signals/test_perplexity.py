@@ -91,7 +91,7 @@ def test_cuts_and_row_order_do_not_matter(texts: list[str], seed: int, cut: int,
     np.testing.assert_array_equal(cut_up, [whole[i] for i in order])
 
 
-@given(texts=_texts, folds=st.integers(2, 4), limit=st.sampled_from([20, 1 << 28]))
+@given(texts=_texts, folds=st.integers(2, 4), limit=st.sampled_from([20, 1 << 27]))
 def test_each_fold_is_scored_by_a_model_of_the_others(texts: list[str], folds: int, limit: int) -> None:
     """What the model of a fold knows is what a model trained without the fold's records knows: bit for bit."""
     names = [f"{i}" for i in range(len(texts))]
@@ -208,7 +208,7 @@ def test_new_abstracts_cost_fewer_bits_than_compressors_need(abstracts: list[str
     joined = "\n".join(held).encode()
     bits = english.score(_text(held)).bits.sum() / len(joined)
     assert bits < 0.55 * 8 * len(zlib.compress(joined, 9)) / len(joined)
-    assert bits < 0.65 * 8 * len(lzma.compress(joined)) / len(joined)
+    assert bits < 0.7 * 8 * len(lzma.compress(joined)) / len(joined)
     assert 1.0 < bits < 1.6
 
 
@@ -227,7 +227,10 @@ def test_shuffled_words_and_other_languages_cost_more(
 
 
 def test_strangers_in_the_pool_score_worst(abstracts: list[str], laws: list[str]) -> None:
-    """Out of fold, ten German laws among 2,000 abstracts are the worst ten but for at most two."""
-    pool = abstracts[:2_000] + laws[:10]
-    scores = np.array(_scores(PoolPerplexity(), _columns(pool)))
-    assert np.count_nonzero(np.argsort(-scores)[:12] >= 2_000) == 10
+    """Out of fold: five German laws among 2,000 abstracts are the worst five, shuffled abstracts in the upper sixth."""
+    scores = np.array(_scores(PoolPerplexity(), _columns(abstracts[:2_000] + laws[:5])))
+    assert sorted(np.argsort(-scores)[:5].tolist()) == [2_000, 2_001, 2_002, 2_003, 2_004]
+    rng = random.Random(2)
+    shuffled = [" ".join(rng.sample(t.split(), len(t.split()))) for t in abstracts[:10]]
+    scores = np.array(_scores(PoolPerplexity(), _columns(abstracts[10:2_010] + shuffled)))
+    assert (scores[2_000:] > np.quantile(scores[:2_000], 5 / 6)).all()

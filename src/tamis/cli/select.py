@@ -37,6 +37,9 @@ Examples:
 @click.option("--where", metavar="EXPR", help="SQL condition over fields and signals; null is false.")
 @click.option("--rules", metavar="SET,...", help="Leave out what fails these rules: gopher, c4, fineweb.")
 @click.option("--no-rule", "no_rules", multiple=True, metavar="RULE", help="Leave a rule out of --rules; repeatable.")
+@click.option(
+    "--languages", default="en", show_default=True, metavar="LANG,...", help="Stop words for --rules, or any."
+)
 @click.option("--dedup", type=float, metavar="THRESHOLD", help="Leave out near-duplicates, such as 0.8 (Jaccard).")
 @click.option("--dedup-by", metavar="SIGNAL[:asc]", help="Of near-duplicates, keep the highest (lowest) by this.")
 @click.option("--against", multiple=True, metavar="PATH", help="Leave out what holds text of these files; repeatable.")
@@ -92,6 +95,7 @@ def job_of(given: dict[str, Any]) -> Any:
         where=given["where"],
         rules=tuple(part.strip() for part in (given["rules"] or "").split(",") if part.strip()),
         no_rules=given["no_rules"],
+        languages=tuple(part.strip() for part in given["languages"].split(",") if part.strip()),
         dedup=given["dedup"],
         dedup_by=given["dedup_by"],
         against=given["against"],

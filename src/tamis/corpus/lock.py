@@ -46,9 +46,7 @@ def lock(path: Path, command: str) -> int:
             if not _is_at(handle, path):  # its holder removed it just before letting go
                 os.close(handle)
                 continue
-            os.ftruncate(handle, 0)
-            told = command if len(command) <= _TOLD else command[: _TOLD - 4] + " ..."
-            os.write(handle, f"process {os.getpid()} on {socket.gethostname()}: {told}\n".encode(errors="replace"))
+            _sign(handle, path, command)
         except BlockingIOError as error:
             who = os.read(handle, 4096).decode("utf-8", "replace").strip() or "another process"
             os.close(handle)
@@ -57,6 +55,17 @@ def lock(path: Path, command: str) -> int:
             os.close(handle)
             raise
         return handle
+
+
+def _sign(handle: int, path: Path, command: str) -> None:
+    """Write into a lock that is held who holds it; where the disk refuses, leave no lock."""
+    told = command if len(command) <= _TOLD else command[: _TOLD - 4] + " ..."
+    try:
+        os.ftruncate(handle, 0)
+        os.write(handle, f"process {os.getpid()} on {socket.gethostname()}: {told}\n".encode(errors="replace"))
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _is_at(handle: int, path: Path) -> bool:

@@ -198,10 +198,12 @@ def _runs(keys: NDArray[np.uint64], counts: NDArray[np.int64]) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _insert(table: NDArray[np.uint64], keys: NDArray[np.uint64], kept: NDArray[np.bool_], base: int) -> None:
-    """Enter the kept keys into a free table, with their node (`base` plus position) and no cost."""
+def _insert(
+    table: NDArray[np.uint64], keys: NDArray[np.uint64], counts: NDArray[np.int64], least: int, base: int
+) -> None:
+    """Enter the keys seen `least` times into a free table, with their node (`base` plus position) and no cost."""
     for i in range(len(keys)):
-        if kept[i]:
+        if counts[i] >= least:
             at = slot_of(keys[i], len(table))
             while table[at, 0] != _ZERO:
                 at = at + 1 if at + 1 < len(table) else 0
@@ -231,13 +233,13 @@ def _advance(stream: NDArray[np.int32], node: NDArray[np.int32], begins: int, ta
 
 @njit(nogil=True, cache=True)
 def _suffixes(
-    keys: NDArray[np.uint64], shorter: NDArray[np.int64], base: int, table: NDArray[np.uint64]
-) -> NDArray[np.int64]:
+    keys: NDArray[np.uint64], shorter: NDArray[np.int32], base: int, table: NDArray[np.uint64]
+) -> NDArray[np.int32]:
     """Return the node of each n-gram without its oldest symbol.
 
     `shorter` holds the same of the n-grams' contexts (nodes from `base` on); empty for bigrams.
     """
-    found = np.empty(len(keys), np.int64)
+    found = np.empty(len(keys), np.int32)
     rows = address(table)
     for i in range(len(keys)):
         node, symbol = np.int64(keys[i] >> _BITS), keys[i] & _SYMBOL
@@ -250,34 +252,61 @@ def _suffixes(
 
 
 @njit(nogil=True, cache=True)
+def _openings(keys: NDArray[np.uint64], shorter: NDArray[np.bool_], base: int) -> NDArray[np.bool_]:
+    """Return which n-grams open with a begin mark, from the same of their contexts (nodes from `base` on)."""
+    opens = np.empty(len(keys), np.bool_)
+    for i in range(len(keys)):
+        opens[i] = shorter[np.int64(keys[i] >> _BITS) - base]
+    return opens
+
+
+@njit(nogil=True, cache=True)
+def _adjust(counts: NDArray[np.int64], opens: NDArray[np.bool_], longer: NDArray[np.int32], base: int) -> None:
+    """Replace counts by the number of different symbols before an n-gram, but for those that open a sequence.
+
+    `longer` says which node (from `base` on) each n-gram of the next order has as its end.
+    """
+    for i in range(len(counts)):
+        if not opens[i]:
+            counts[i] = 0
+    for node in longer:
+        if not opens[node - base]:
+            counts[node - base] += 1
+
+
+@njit(nogil=True, cache=True)
 def _weigh(
     keys: NDArray[np.uint64],
     counts: NDArray[np.int64],
-    kept: NDArray[np.bool_],
+    least: int,
     discounts: NDArray[np.float64],
     lower: NDArray[np.float64],
+    suffix: NDArray[np.int32],
     base: int,
+    scale: NDArray[np.float64],
     back: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return the probability of each n-gram, from `lower`, that without its oldest symbol.
+    """Return the probability of each n-gram, and set `back`, the weight of what is below, of each context.
 
-    ``back[node - base]`` becomes the weight of `lower` in each context. N-grams not kept leave all
-    their weight to it.
+    ``lower[suffix - base]`` is the probability without the oldest symbol, to be multiplied by the
+    context's `scale` (bigrams) or by nothing (empty). N-grams seen fewer than `least` times leave
+    all their weight to it.
     """
     out = np.empty(len(keys), np.float64)
     i = 0
     while i < len(keys):
-        node = keys[i] >> _BITS
+        node = np.int64(keys[i] >> _BITS)
         total, free = 0, 0.0
         stop = i
-        while stop < len(keys) and keys[stop] >> _BITS == node:
-            total += counts[stop]
-            free += discounts[min(counts[stop], 3) - 1] if kept[stop] else np.float64(counts[stop])
+        while stop < len(keys) and np.int64(keys[stop] >> _BITS) == node:
+            count = counts[stop]
+            total += count
+            free += discounts[min(count, 3) - 1] if count >= least else np.float64(count)
             stop += 1
-        share = free / total
-        back[np.int64(node) - base] = share
+        back[node] = free / total
+        share = free / total * (scale[node] if len(scale) else 1.0)
         for j in range(i, stop):
-            out[j] = (counts[j] - discounts[min(counts[j], 3) - 1]) / total + share * lower[j]
+            out[j] = (counts[j] - discounts[min(counts[j], 3) - 1]) / total + share * lower[suffix[j] - base]
         i = stop
     return out
 
@@ -293,59 +322,71 @@ def _discounts(counts: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _in_units(probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.asarray(np.rint(-np.log2(probabilities) * UNIT), np.int64)
+    bits = np.log2(probabilities)
+    bits *= -UNIT
+    return np.rint(bits, out=bits).astype(np.int64)
 
 
 class _Level(NamedTuple):
-    """The n-grams of one order, by ascending key: what is known before probabilities are."""
+    """The n-grams of one order, by ascending key, and how to find them: before probabilities are known."""
 
     base: int
     keys: NDArray[np.uint64]
-    counts: NDArray[np.int64]  # adjusted once the next level is there
-    suffix: NDArray[np.int64]
-    opens: NDArray[np.bool_]  # whether it opens with a begin mark
-    table: NDArray[np.uint64]
+    counts: NDArray[np.int64]
+    suffix: NDArray[np.int32]
+    table: NDArray[np.uint64]  # without rows at the highest order
 
 
-def _table(keys: NDArray[np.uint64], kept: NDArray[np.bool_], base: int) -> NDArray[np.uint64]:
-    table = np.zeros((int(np.count_nonzero(kept)) * 8 // 5 + 4, 2), np.uint64)
-    _insert(table, keys, kept, base)
-    return table
+def _count(stream: NDArray[np.int32], node: NDArray[np.int32], begins: int) -> tuple[NDArray, NDArray]:  # type: ignore[type-arg]
+    """Return the different keys of the n-grams that end in a stream, ascending, and how often each is there."""
+    keys = np.empty(len(stream), np.uint64)
+    keys.resize(_keys(stream, node, begins, keys), refcheck=False)
+    keys.sort()
+    counts = np.empty(len(keys), np.int64)  # what is not filled is never touched
+    found = _runs(keys, counts)
+    keys.resize(found, refcheck=False)
+    return keys, counts[:found]
 
 
-def _levels(stream: NDArray[np.int32], symbols: int, begins: int, order: int, limit: int) -> tuple[list[_Level], int]:
-    """Return the n-grams of orders 2 to `order`, and the least count that those of the highest keep."""
+def _slots(rows: int) -> int:
+    return rows * 8 // 5 + 4
+
+
+def _levels(stream: NDArray[np.int32], symbols: int, begins: int, order: int) -> list[_Level]:
+    """Return the n-grams of orders 2 to `order` with their adjusted counts."""
     levels: list[_Level] = []
     node = stream.copy()
-    base, opens, shorter = symbols, np.arange(symbols) >= begins, np.empty(0, np.int64)
-    below, least = 0, 1
+    base, below = symbols, 0
+    shorter, opens = np.empty(0, np.int32), np.arange(symbols) >= begins
+    table = np.empty((0, 2), np.uint64)
     for n in range(2, order + 1):
-        keys = np.empty(len(stream), np.uint64)
-        keys = keys[: _keys(stream, node, begins, keys)]
-        keys.sort()
-        counts = np.empty(len(keys), np.int64)
-        found = _runs(keys, counts)
-        keys, counts = keys[:found].copy(), counts[:found].copy()
-        kept = np.ones(found, np.bool_)
-        if n == order:
-            while np.count_nonzero(kept) > limit:
-                least += 1
-                kept = counts >= least
-        suffix = _suffixes(keys, shorter, below, levels[-1].table if levels else np.empty((0, 2), np.uint64))
-        opens = opens[(keys >> _BITS).astype(np.int64) - below]
+        keys, counts = _count(stream, node, begins)
+        suffix = _suffixes(keys, shorter, below, table)
         if levels:
-            _adjust(levels[-1], suffix)
-        levels.append(_Level(base, keys, counts, suffix, opens, _table(keys, kept, base)))
+            _adjust(levels[-1].counts, opens, suffix, below)
         if n < order:
-            _advance(stream, node, begins, levels[-1].table)
-        below, base, shorter = base, base + found, suffix
-    return levels, least
+            opens = _openings(keys, opens, below)
+            table = np.zeros((_slots(len(keys)), 2), np.uint64)
+            _insert(table, keys, counts, 1, base)
+            _advance(stream, node, begins, table)
+        else:
+            table = np.empty((0, 2), np.uint64)
+        levels.append(_Level(base, keys, counts, suffix, table))
+        below, base, shorter = base, base + len(keys), suffix
+    return levels
 
 
-def _adjust(level: _Level, longer: NDArray[np.int64]) -> None:
-    """Replace counts by the number of different symbols before an n-gram, but for those that open a sequence."""
-    before = np.bincount(longer - level.base, minlength=len(level.keys))
-    np.copyto(level.counts, before, where=~level.opens)
+def _unigrams(
+    single: NDArray[np.int64], kind: NDArray[np.uint8], allowed: NDArray[np.bool_], begins: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return discounts, the probability of each symbol, and by what to multiply those after each symbol."""
+    discounts = _discounts(single)
+    p = np.zeros(len(kind))
+    total = int(single.sum())
+    taken = np.where(single > 0, discounts[np.clip(single, 1, 3) - 1], 0.0)
+    p[:begins] = ((single - taken)[:begins] + taken.sum() / begins) / total if total else 1.0 / begins
+    left = allowed @ np.bincount(kind, p, len(allowed))
+    return discounts, p, (1.0 / np.where(left > 0, left, 1.0))[kind]
 
 
 def build(
@@ -376,32 +417,29 @@ def build(
         go, then those seen twice, and so on. Their weight goes to the lower orders.
     """
     symbols = len(kind)
-    levels, least = _levels(stream, symbols, begins, order, limit)
-    single = np.zeros(symbols, np.int64)
-    if levels:
-        single[:] = np.bincount(levels[0].suffix, minlength=symbols)
-    discounts = np.zeros((order, 3))
-    discounts[0] = _discounts(single)
-    p = np.zeros(symbols)
-    total = int(single.sum())
-    taken = np.where(single > 0, discounts[0][np.clip(single, 1, 3) - 1], 0.0)
-    p[:begins] = ((single - taken)[:begins] + taken.sum() / begins) / total if total else 1.0 / begins
-    after = 1.0 / np.maximum(allowed @ np.bincount(kind, p, len(allowed)), 1e-300)
-    first = np.zeros((symbols, 2), np.int64)
-    first[:begins, 0] = _in_units(p[:begins])
-    first[1:, 1] = _in_units(after)[kind[1:]]
-    nodes = symbols + sum(len(level.keys) for level in levels[:-1])
-    back = np.ones(nodes)
+    levels = _levels(stream, symbols, begins, order)
+    highest = levels[-1].counts
+    least = 1 if len(highest) <= limit else int(np.partition(highest, len(highest) - limit - 1)[-limit - 1]) + 1
+    rows = [len(level.keys) for level in levels[:-1]]
     regions = np.zeros((order + 1, 2), np.int64)
-    start, below = 0, 0
+    regions[2:, 1] = [_slots(n) for n in (*rows, int(np.count_nonzero(highest >= least)))]
+    regions[3:, 0] = np.cumsum(regions[2:-1, 1])
+    table = np.zeros((int(regions[:, 1].sum()), 2), np.uint64)
+    discounts, back = np.zeros((order, 3)), np.ones(symbols + sum(rows))
+    single = np.bincount(levels[0].suffix, minlength=symbols)
+    discounts[0], p, after = _unigrams(single, kind, allowed, begins)
+    first = np.zeros((symbols, 2), np.int64)
+    first[:begins, 0], first[:, 1] = _in_units(p[:begins]), _in_units(after)
+    below, scale = 0, after
     for n, level in enumerate(levels, 2):
-        context = (level.keys >> _BITS).astype(np.int64)
-        lower = p[level.suffix - below] if n > 2 else p[level.suffix] * after[kind[context]]
-        kept = level.counts >= least if n == order else np.ones(len(level.keys), np.bool_)
+        part = table[regions[n, 0] : regions[n, 0] + regions[n, 1]]
+        seen = least if n == order else 1
         discounts[n - 1] = _discounts(level.counts)
-        p = _weigh(level.keys, level.counts, kept, discounts[n - 1], lower, 0, back)
-        _set_costs(level.table, _in_units(p), level.base)
-        regions[n] = start, len(level.table)
-        start, below = start + len(level.table), level.base
-    table = np.concatenate([level.table for level in levels]) if levels else np.zeros((1, 2), np.uint64)
+        p = _weigh(level.keys, level.counts, seen, discounts[n - 1], p, level.suffix, below, scale, back)
+        if n < order:
+            part[:] = level.table
+        else:
+            _insert(part, level.keys, level.counts, seen, level.base)
+        _set_costs(part, _in_units(p), level.base)
+        below, scale = level.base, np.empty(0)
     return Trie(first, table, regions, _in_units(back), discounts, allowed, kind), least

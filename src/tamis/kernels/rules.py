@@ -62,12 +62,14 @@ LINE_RULES = 5
 """How many rules of C4 drop lines."""
 
 _C4, _FEEDS, _PARAGRAPHS, _GRAMS = 9, 8, 3, 9
+_NONE = np.int64(0)  # typed, or each literal number would have its own code compiled
 
 
 def slots(hashes: NDArray[np.uint64], languages: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """Return stop words as a table for `measure`: (hashes, the languages of each, one bit a language).
 
-    Open addressing by the low bits, a power of 2 at least four times as many as there are words; a free slot has no language.
+    Open addressing by the low bits, a power of 2 at least four times as many as there are words;
+    a free slot has no language.
     """
     size = 1 << max(4, (4 * len(hashes)).bit_length())
     keys, bits = np.zeros(size, np.uint64), np.zeros(size, np.uint64)
@@ -92,43 +94,31 @@ def word_hash(word: bytes) -> int:
     return h
 
 
-def room(longest: int) -> NDArray[np.uint8]:
-    """Return scratch memory for texts of at most `longest` bytes: about 100 bytes for each, touched as needed."""
-    n = _padded(longest)
-    table = 1 << max(4, (2 * n - 1).bit_length())
-    return np.empty(4 * table + 84 * n + 256, np.uint8)
+def room(longest: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return scratch memory for texts of at most `longest` bytes and the addresses of its 20 regions.
+
+    It is about 100 bytes for each, of which what a text needs is touched. The regions are those of
+    `Words` twice, of `Repeats` and of `Scratch`, in their order.
+    """
+    n = (longest + 23) & -8
+    words = (8 * n, 4 * n, n, 16)
+    table = 4 << (2 * n - 1).bit_length()
+    sizes = (*words, *words, table, *[4 * n] * 5, 4 * LINE * n, 8 * n, 4 * n, n, n, 4 * LINE)
+    memory = np.empty(sum(sizes) + 64 * (len(sizes) + 1), np.uint8)
+    # Each begins on a cache line of its own.
+    starts = np.cumsum([0, *((size + 63) & -64 for size in sizes[:-1])])
+    return memory, starts + ((memory.ctypes.data + 63) & -64)
 
 
 @njit(nogil=True, cache=True)
-def _padded(longest: int) -> int:
-    return (longest + 16 + 7) & -8
-
-
-@njit(nogil=True, cache=True)
-def _regions(memory: int, longest: int) -> tuple[Words, Repeats, Scratch]:
-    """Cut the memory of `room` into regions, those of wide items first so that each is aligned."""
-    n = _padded(longest)
-    wide = (memory + 63) & -64  # 3 regions of 8 bytes each
-    half = wide + 24 * n  # 8 regions of 4 bytes, then lines of 20
-    lines = half + 32 * n
-    byte = lines + 4 * LINE * n  # 4 regions of 1 byte, then what has a size of its own
-    rest = byte + 4 * n
-    words = Words(wide, half, byte, rest)
-    aside = Words(wide + 8 * n, half + 4 * n, byte + n, rest + 16)
-    scratch = Scratch(lines, wide + 16 * n, half + 8 * n, byte + 2 * n, byte + 3 * n, rest + 32, aside)
-    now, before, count, places, rank = half + 12 * n, half + 16 * n, half + 20 * n, half + 24 * n, half + 28 * n
-    return words, Repeats(rest + 128, now, before, count, places, rank), scratch
-
-
-@njit(nogil=True, cache=True)
-def _per(part: float, whole: float) -> float:
+def _per(part: int, whole: int) -> float:
     """Return `part / whole`; of nothing, 0."""
     return part / whole if whole else 0.0
 
 
 @njit(nogil=True, cache=True)
 def _word_measures(words: Words, n: int, row: NDArray[np.float64]) -> None:
-    real, characters, letters, before = 0, 0, 0, 0
+    real, characters, letters, before = _NONE, _NONE, _NONE, _NONE
     for k in range(n):
         mark, end = load8(words.marks + k), get32(words.ends, k + 1)
         letters += mark & HAS_LETTER
@@ -196,39 +186,28 @@ def _line_measures(
 
 
 @njit(nogil=True, cache=True)
-def _highest(bits: np.uint64) -> int:
-    """Return the position of the highest bit that is set, counted from 1."""
-    n = 0
-    while bits:
-        bits >>= np.uint64(1)
-        n += 1
-    return n
-
-
-@njit(nogil=True, cache=True)
 def measure(
     data: NDArray[np.uint8],
     offsets: NDArray[np.int64],
     classes: NDArray[np.uint16],
     keys: NDArray[np.uint64],
     languages: NDArray[np.uint64],
+    n_languages: int,
     on: NDArray[np.bool_],
-    memory: NDArray[np.uint8],
+    at: NDArray[np.int64],
+    memory: NDArray[np.uint8],  # noqa: ARG001 (held while its addresses are in use)
     out: NDArray[np.float64],
 ) -> None:
     """Fill `out` (`n x len(MEASURES)`, zeros) with the measures of `n` texts, columns as in `MEASURES`.
 
-    `classes` is that of `rules_chars`; `keys` and `languages` are `slots` of the stop words; `on`
-    (5): which of C4's line rules drop lines; `memory` is a `room` for the longest text.
+    `classes` is that of `rules_chars`; `keys` and `languages` are `slots` of the stop words, bits below
+    `n_languages`; `on` (5): which of C4's line rules drop lines; `memory` and `at`: a `room` for the
+    longest text.
     """
-    longest, union = np.int64(0), np.uint64(1)
-    for r in range(len(offsets) - 1):
-        longest = max(longest, offsets[r + 1] - offsets[r])
-    for slot in range(len(languages)):
-        union |= languages[slot]
-    counts = np.empty(_highest(union), np.int64)
-    base, table = address(data), address(classes)
-    words, repeats, scratch = _regions(address(memory), longest)
+    base, table, counts = address(data), address(classes), np.empty(n_languages, np.int64)
+    words, aside = Words(at[0], at[1], at[2], at[3]), Words(at[4], at[5], at[6], at[7])
+    repeats = Repeats(at[8], at[9], at[10], at[11], at[12], at[13])
+    scratch = Scratch(at[14], at[15], at[16], at[17], at[18], at[19], aside)
     c4, feeds, paras = np.empty(_C4, np.int64), np.empty(_FEEDS, np.int64), np.empty(_PARAGRAPHS, np.int64)
     grams = np.empty(_GRAMS, np.int64)
     for r in range(len(offsets) - 1):

@@ -20,6 +20,7 @@ from tamis.kernels.vector import load8
 __all__ = [
     "ALNUM",
     "BACK",
+    "DASH",
     "DIGIT",
     "FRONT",
     "ICON",
@@ -45,6 +46,7 @@ TERMINAL = 128  # ends a sentence
 FRONT, BACK = 256, 512  # taken off the front or back of a word
 ICON = 1024  # category So or an ellipsis: stands alone wherever it is
 DIGIT = 2048  # 0 to 9
+DASH = 4096  # cuts words
 
 _CODES, _IDEOGRAPHS = 0x20000, 0x40000
 
@@ -77,6 +79,7 @@ def _bits(code: int) -> int:
         bits = SYMBOL
     if code >= 128 and (category[0] == "P" or category in {"Sc", "So"}):
         bits |= FRONT | BACK
+    bits |= DASH * (character in "-~\u2013\u2014")
     return bits | ICON * (category == "So" or code == 0x2026)
 
 
@@ -129,11 +132,15 @@ def previous(i: int, start: int) -> int:
 def strip(start: int, stop: int, table: int) -> tuple[int, int]:
     """Return the span from `start` to `stop` without white space at either end."""
     while start < stop:
+        if 0x20 < load8(start) < 0x80:  # most often at once
+            break
         code, length = char_at(start, stop)
         if not class_of(table, code) & SPACE:
             break
         start += length
     while start < stop:
+        if 0x20 < load8(stop - 1) < 0x80:
+            break
         j = previous(stop, start)
         if not class_of(table, char_at(j, stop)[0]) & SPACE:
             break

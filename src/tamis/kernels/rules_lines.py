@@ -32,7 +32,7 @@ from tamis.kernels.rules_scan import (
     WORDS,
     scan,
 )
-from tamis.kernels.rules_words import ALL_PUNCT, ENDS, Words
+from tamis.kernels.rules_words import ALL_PUNCT, ENDS, SEED, TURN, Words, rest64
 from tamis.kernels.simd import fold64
 from tamis.kernels.vector import load8, store8
 
@@ -40,15 +40,15 @@ __all__ = ["Scratch", "bullets_and_ellipses", "c4_lines", "feed_lines", "paragra
 
 _FEW_WORDS = 3
 _SHORT = 30  # characters of a short line of FineWeb
-_S0, _S1 = np.uint64(0xA0761D6478BD642F), np.uint64(0xE7037ED1A0B428DB)
 _EDIT, _NEEDED = np.frombuffer(b"[edit]", np.uint8), np.frombuffer(b"[citation needed]", np.uint8)
 _NONE = np.int64(0)  # typed, or each literal number would have its own code compiled
 
 
 class Scratch(NamedTuple):
-    """Room for one text, addresses: its `lines` as `scan` leaves them; `hashes` (uint64), `sizes` (int32)
-    and `found` (uint8) of what may repeat; and for one line of it without citations its `bytes`,
-    `words` and `line`.
+    """Room for the lines of one text: addresses.
+
+    `lines` as `scan` leaves them; `hashes` (uint64), `sizes` (int32) and `found` (uint8) of what may
+    repeat; and for one line without citations its `bytes`, `line` and `words`.
     """
 
     lines: int
@@ -62,15 +62,12 @@ class Scratch(NamedTuple):
 
 @njit(nogil=True, cache=True)
 def _hash(start: int, stop: int) -> np.uint64:
-    h = _S0 ^ np.uint64(stop - start)
-    while start + 8 <= stop:
-        h = fold64(h ^ load64(start), _S1)
-        start += 8
-    x = np.uint64(0)
-    while start < stop:
-        x = (x << np.uint64(8)) | np.uint64(load8(start))
-        start += 1
-    return fold64(h ^ x, _S1)
+    h = SEED ^ np.uint64(stop - start)
+    i = start
+    while i + 8 <= stop:
+        h = fold64(h ^ load64(i), TURN)
+        i += 8
+    return fold64(h ^ rest64(start, i, stop), TURN)
 
 
 @njit(nogil=True, cache=True)
@@ -82,9 +79,7 @@ def _ends_in_ellipsis(start: int, stop: int) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def bullets_and_ellipses(
-    first: int, n: int, lines: int, table: int
-) -> tuple[int, int]:
+def bullets_and_ellipses(first: int, n: int, lines: int, table: int) -> tuple[int, int]:
     """Return how many of the `n` lines begin with a bullet or hyphen, and how many end in an ellipsis."""
     bullets, ellipses, start = 0, 0, first
     for m in range(n):
@@ -98,13 +93,13 @@ def bullets_and_ellipses(
 
 
 @njit(nogil=True, cache=True)
-def _is(i: int, stop: int, word: NDArray[np.uint8]) -> bool:
-    if i + len(word) > stop:
+def _is(i: int, stop: int, mark: NDArray[np.uint8]) -> bool:
+    if i + len(mark) > stop:
         return False
-    for j in range(len(word)):
-        if load8(i + j) != word[j]:
-            return False
-    return True
+    j = 0
+    while j < len(mark) and load8(i + j) == mark[j]:
+        j += 1
+    return j == len(mark)
 
 
 @njit(nogil=True, cache=True)
@@ -182,16 +177,16 @@ def c4_lines(
     lines = room.lines
     start, word, chunk = first, _NONE, _NONE
     for m in range(n):
-        stop, chunks, flags = first + get32(lines, m * LINE + STOP), get32(lines, m * LINE + CHUNKS) - chunk, get32(lines, m * LINE + FLAGS)
-        from_word, to_word, from_byte = word, get32(lines, m * LINE + WORDS), start
-        start, word, chunk = stop, get32(lines, m * LINE + WORDS), get32(lines, m * LINE + CHUNKS)
+        a, from_word, before, row = start, word, chunk, m * LINE
+        start, word, chunk = first + get32(lines, row + STOP), get32(lines, row + WORDS), get32(lines, row + CHUNKS)
+        to_word, chunks, flags = word, chunk - before, get32(lines, row + FLAGS)
         if not chunks:
             continue
         out[8] += 1
         if on[0] and flags & LONG:
             out[0] += 1
             continue
-        a, b = strip(from_byte, stop, table)
+        a, b = strip(a, start, table)
         marks = words.marks
         if flags & BRACKET:
             size = _without_citations(a, b, room.bytes)
@@ -246,7 +241,7 @@ def feed_lines(
             end, size = stop, characters - passed
         if size:
             blank = get32(lines, m * LINE + CHUNKS) == chunk
-            put64(room.hashes, entries, _hash(start, end) if n > 1 else _S0)
+            put64(room.hashes, entries, _hash(start, end) if n > 1 else SEED)
             put32(room.sizes, entries, -size if blank else size)
             entries += 1
             if not blank:
@@ -262,8 +257,9 @@ def feed_lines(
         for j in range(entries):
             if load8(room.found + j):
                 out[1] += 1
-                out[2] += abs(get32(room.sizes, j))
-                out[6] += max(get32(room.sizes, j), 0)
+                size = get32(room.sizes, j)
+                out[2] += size if size > 0 else -size
+                out[6] += size if size > 0 else _NONE
 
 
 @njit(nogil=True, cache=True)

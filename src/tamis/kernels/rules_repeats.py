@@ -30,9 +30,10 @@ _NONE = np.int64(0)  # typed, or each literal number would have its own code com
 
 
 class Repeats(NamedTuple):
-    """Room for one text, addresses, int32 each: the `table`; for each word where its n-gram first stood and
-    where the (n-1)-gram did (`now`, `before`), how often (`count`); the `places` that repeat, and
-    the `rank` of each place among them.
+    """Room for the n-grams of one text: addresses, int32 all.
+
+    The `table`; for each word where its n-gram first stood and where the (n-1)-gram did (`now`,
+    `before`), and how often (`count`); the `places` that repeat, and the `rank` of each place among them.
     """
 
     table: int
@@ -91,7 +92,7 @@ def word_ids(hashes: int, n: int, room: Repeats, news: int) -> tuple[int, int]:
 
 @njit(nogil=True, cache=True)
 def _pair_ids(n: int, room: Repeats, before: int, now: int) -> int:
-    """Number the n-grams that may repeat by their first occurrence, in `now`; return how many there are.
+    """Find where each n-gram that may repeat first stood, in `now`; return how many there are.
 
     `before` numbers the (n-1)-grams; the `n` of them at `room.places` repeat. The places of the
     n-grams replace theirs.

@@ -54,7 +54,7 @@ LOREM, JAVASCRIPT, POLICY = 4, 8, 16  # "lorem ipsum", "javascript", one of the 
 BRACE, BRACKET = 32, 64  # "{", "["
 
 _LONGEST = 1000
-_BLANK, _ALNUM, _OTHER, _WIDE = 0, 1, 2, 3
+_BLANK, _WIDE, _ALNUM, _OTHER = 0, 1, 2, 3
 
 
 def _kinds() -> NDArray[np.uint8]:
@@ -98,7 +98,7 @@ def _word(text: bytes) -> tuple[np.uint64, np.uint64, int]:
 _USE, _IPSUM, _POLICY, _COOKIES = _word(b"use"), _word(b"ipsum"), _word(b"policy"), _word(b"cookies")
 _TERMS_OF, _LOREM, _PRIVACY, _COOKIE = _word(b"erms of "), _word(b"lorem "), _word(b"privacy "), _word(b"cookie ")
 _USES, _USE_OF, _USE_ = _word(b"uses "), _word(b"use of "), _word(b"use ")
-_JAVASCR, _IPT = _word(b"javascri"), _word(b"pt")
+_JAVASCR = _word(b"javascri")[0]
 
 
 @njit(nogil=True, cache=True)
@@ -130,9 +130,10 @@ def _phrase(first: int, i: int, stop: int) -> int:
 @njit(nogil=True, cache=True)
 def _javascript(start: int, stop: int) -> int:
     for i in range(start, stop - 9):
-        if load8(i) | 0x20 == 0x6A and (load64(i) | _CASE) == _JAVASCR[0]:
-            if load8(i + 8) | 0x20 == 0x70 and load8(i + 9) | 0x20 == 0x74:
-                return JAVASCRIPT
+        if load8(i) | 0x20 != 0x6A:
+            continue
+        if (load64(i) | _CASE) == _JAVASCR and load8(i + 8) | 0x20 == 0x70 and load8(i + 9) | 0x20 == 0x74:
+            return JAVASCRIPT
     return 0
 
 
@@ -354,7 +355,7 @@ def scan(first: int, stop: int, table: int, words: Words, lines: int) -> tuple[i
     while i < stop:
         c = load8(i)
         kind = _KIND[c]
-        if kind == _BLANK or kind == _WIDE:
+        if kind <= _WIDE:
             code, length = char_at(i, stop)
             if kind == _BLANK or class_of(table, code) & SPACE:
                 breaks = _BREAKS[c] if kind == _BLANK else code == 0x85 or code == 0x2028 or code == 0x2029

@@ -1,8 +1,8 @@
-"""Words: how a run of characters between white space becomes words, their hashes and their marks.
+r"""Words: how a run of characters between white space becomes words, their hashes and their marks.
 
 White space cuts a text into chunks. Punctuation and currency signs come off the front and the
 back of a chunk, one character a word, a run of dots one word; `'s` comes off the back whole. A
-final period stays with a single letter and with an abbreviation ("U.S.", "e.g."), and `. - / \\ | @
+final period stays with a single letter and with an abbreviation ("U.S.", "e.g."), and `. - / \ | @
 ^ ~` never come off otherwise. What is left is cut at a hyphen or dash between letters, at a comma
 between letters, at `: < > = /` before a letter, at `+ - * ^` between digits, at a period between
 a lower-case and an upper-case letter, at an ellipsis and at symbols such as emoji; `n't 're 've
@@ -23,6 +23,7 @@ from numba import njit
 from tamis.kernels.rules_chars import (
     ALNUM,
     BACK,
+    DASH,
     DIGIT,
     FRONT,
     ICON,
@@ -52,7 +53,7 @@ SEED, TURN = np.uint64(0xA0761D6478BD642F), np.uint64(0xE7037ED1A0B428DB)
 
 _AFTER_PERIOD = PUNCT | DIGIT  # classes after which a final period is a word
 _NONE = np.int64(0)  # typed, or each literal number would have its own code compiled
-_HYPHEN, _EN, _EM, _TILDE, _RIGHT, _ELLIPSIS = 0x2D, 0x2013, 0x2014, 0x7E, 0x2019, 0x2026
+_HYPHEN, _TILDE, _RIGHT, _ELLIPSIS = 0x2D, 0x7E, 0x2019, 0x2026
 
 
 class Words(NamedTuple):
@@ -205,9 +206,11 @@ def _contraction(start: int, stop: int) -> int:
 
 @njit(nogil=True, cache=True)
 def _address(start: int, stop: int) -> bool:
-    if stop - start >= 4 and load8(start) == 0x77 and load8(start + 1) == 0x77 and load8(start + 2) == 0x77:
-        if load8(start + 3) == 0x2E:
-            return True
+    w = start
+    while w < stop and load8(w) == 0x77:
+        w += 1
+    if w - start == 3 and w < stop and load8(w) == 0x2E:
+        return True
     for i in range(start, stop):
         if load8(i) == 0x40:
             return True
@@ -217,15 +220,15 @@ def _address(start: int, stop: int) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def _cut(code: int, run: int, before: int, after: int, follows: int) -> bool:
+def _cut(code: int, dash: int, run: int, before: int, after: int, follows: int) -> bool:
     """Return whether a character inside a chunk is a word of its own.
 
-    `run`: how many of it stand in a row; `before` and `after`: the classes around them (0 at an
-    end); `follows`: the code point after.
+    `dash`: not 0 if it is one; `run`: how many of it stand in a row; `before` and `after`: the
+    classes around them (0 at an end); `follows`: the code point after.
     """
     if code == 0x2E:
         return run > 1 or (before & LOWER != 0 and after & UPPER != 0)
-    if code == _HYPHEN or code == _EN or code == _EM or code == _TILDE:
+    if dash:
         if run <= 3 and before & (LETTER | DIGIT) and after & LETTER:
             return True
         return code == _HYPHEN and run == 1 and before & DIGIT != 0 and after & DIGIT != 0
@@ -251,13 +254,13 @@ def _core(start: int, stop: int, table: int, words: Words, k: int) -> int:
         j = i + length
         if not kind & ALNUM:
             run = 1
-            repeats = code == 0x2E or code == _HYPHEN or code == _EN or code == _EM
+            repeats = code == 0x2E or (kind & DASH != 0 and code != _TILDE)
             while repeats and j < end and char_at(j, end)[0] == code:
                 j += length
                 run += 1
             follows = char_at(j, end)[0] if j < end else 0
             after = class_of(table, follows) if j < end else 0
-            if kind & ICON or _cut(code, run, before, after, follows):
+            if kind & ICON or _cut(code, kind & DASH, run, before, after, follows):
                 if word < i:
                     k = emit(word, i, table, words, k)
                 k = emit(i, j, table, words, k)
@@ -294,7 +297,7 @@ def _count(start: int, stop: int, tally: int) -> None:
 
 @njit(nogil=True, cache=True)
 def split_chunk(start: int, stop: int, table: int, words: Words, k: int) -> int:
-    """Add the words of the chunk the bytes from `start` to `stop`, without white space, from number `k`; return the next."""
+    """Add the words of a chunk, which has no white space, from number `k` on; return the next number."""
     _count(start, stop, words.tally)
     while start < stop:
         i = _front(start, stop, table)

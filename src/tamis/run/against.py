@@ -70,17 +70,19 @@ class Contaminated:
 
 
 def overlap_signal(
-    others: Sequence[Corpus], *, ngram: int = NGRAM, shortest: int = SHORTEST, share: float = 0.0
+    others: Sequence[Corpus], *, ngram: int = NGRAM, shortest: int | None = None, share: float = 0.0
 ) -> Overlap:
     """Return the signal that finds n-grams of the records of scanned corpora.
 
-    Computed along with others (`compute(corpus, [overlap, ...])`) it costs no pass of its own.
+    Computed along with others (`compute(corpus, [overlap, ...])`) it costs no pass of its own. Texts
+    of fewer than `ngram` words are looked for whole, down to `shortest` (default 8, or `ngram`).
 
     Raises
     ------
     OptionError
         A parameter out of range.
     """
+    shortest = min(SHORTEST, ngram) if shortest is None else shortest
     if not 1 <= shortest <= ngram <= 1000:
         raise OptionError(
             f"decontamination: expected 1 <= shortest <= n-gram <= 1000 words, got shortest {shortest}, n-gram {ngram}."
@@ -146,10 +148,9 @@ def against(
     )  # fmt: skip
     if threshold is not None:
         found.report["near"] = _near(found, corpus, eligible, others, threshold, signal or MinHash(), exact, limit)
-    if ngram is not None or overlap is not None:
-        overlap = overlap or overlap_signal(
-            others, ngram=ngram or NGRAM, shortest=min(SHORTEST, ngram or NGRAM), share=share
-        )
+    if overlap is None and ngram is not None:
+        overlap = overlap_signal(others, ngram=ngram, share=share)
+    if overlap is not None:
         found = replace(found, matched=_ngrams(found, corpus, eligible, others, overlap))
     found.removed[:] = (found.corpus >= 0) & (~pins if pins is not None else True)
     found.report.update(removed=int(found.removed.sum()), seconds=time.perf_counter() - started)

@@ -31,6 +31,7 @@ def select(
     where: str | None = None,
     rules: str | Sequence[str] = (),
     no_rules: str | Sequence[str] = (),
+    languages: str | Sequence[str] = ("en",),
     dedup: float | None = None,
     dedup_by: str | None = None,
     against: Any = None,
@@ -70,8 +71,9 @@ def select(
         Examples the selection should resemble.
     where : str, optional
         SQL condition over fields and signals; null is false.
-    rules, no_rules : str or sequence of str
-        Rule sets to filter with (`gopher`, `c4`, `fineweb`), and rules of them to leave out.
+    rules, no_rules, languages : str or sequence of str
+        Rule sets to filter with (`gopher`, `c4`, `fineweb`), rules of them to leave out, and the
+        languages whose stop words count.
     dedup, dedup_by : float, str, optional
         Similarity from which near-duplicates go, and the signal that says which of them stays.
     against : path or list of paths, optional
@@ -120,7 +122,7 @@ def select(
         method=method or default_method(target is not None, by, bool(options.get("compat"))),
         options=options, by=by, seed=seed,
         target=(f"<{type(target).__name__}>",) if target_objects is not None else _paths(target),
-        where=where, rules=_words(rules), no_rules=_words(no_rules), dedup=dedup, dedup_by=dedup_by,
+        where=where, rules=_words(rules), no_rules=_words(no_rules), languages=_words(languages), dedup=dedup, dedup_by=dedup_by,
         against=_paths(against), quotas=_words(quota), must_keep=_ids(must_keep), must_drop=_ids(must_drop),
         text=text, target_text=target_text, shape=shape, id_field=id, format=format, per_file=per_file,
         tokenizer=tokenizer, strict=strict, max_rejected=parse_rate(max_rejected, "--max-rejected"),

@@ -37,8 +37,8 @@ class Job:
         Files the selection should resemble.
     where : str, optional
         SQL condition over fields and signals.
-    rules, no_rules : tuple of str
-        Rule sets to filter with, and rules of them to leave out.
+    rules, no_rules, languages : tuple of str
+        Rule sets to filter with, rules of them to leave out, and the languages whose stop words count.
     dedup : float, optional
         Similarity from which a near-duplicate of a record that stays goes.
     dedup_by : str, optional
@@ -72,6 +72,7 @@ class Job:
     where: str | None = None
     rules: tuple[str, ...] = ()
     no_rules: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ("en",)
     dedup: float | None = None
     dedup_by: str | None = None
     against: tuple[str, ...] = ()

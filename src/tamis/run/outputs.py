@@ -110,6 +110,8 @@ class Outputs:
                 f"{self.path} is being written by {error.who}. Wait for it to end, or choose another -o."
             ) from error
         except OSError as error:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
             raise OutputError(
                 f"the folder {self.path.parent} cannot be written: {error.strerror or error}. Choose another -o."
             ) from error
@@ -178,6 +180,8 @@ class Draft:
             told["run"]["replaced"] = replaced
         write_text(self.files.manifest, dump(told))
         try:
+            for path in (*(self.files.path.with_name(name) for name in names), self.files.manifest):
+                _sync(path)
             self.files.manifest.replace(outputs.journal)
             outputs.manifest.unlink(missing_ok=True)
             for name in replaced:
@@ -186,6 +190,7 @@ class Draft:
                 self.files.path.with_name(name).replace(outputs.path.with_name(name))
             _remove(self.files.path.parent)
             outputs.journal.replace(outputs.manifest)  # the last thing of all: a run that is killed is unfinished
+            _sync(outputs.path.parent)
         except OSError as error:
             raise OutputError(
                 f"{outputs.path} cannot be put in place: {error}. Mend that, and run the same command again."
@@ -206,6 +211,15 @@ def named(mark: Path) -> set[str]:
         return {str(part["name"]) for part in told["outputs"]} | set(told["run"].get("replaced", ()))
     except (OSError, ValueError, KeyError, TypeError):
         return set()
+
+
+def _sync(path: Path) -> None:
+    """Have a file or folder written to the disk, so that a power cut cannot take it back."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _empty(folder: Path) -> None:

@@ -180,7 +180,7 @@ def prepare(job: Job, targets: list[Corpus], progress: Progress) -> tuple[Select
     if job.rules:
         from tamis.signals.rules import Rules
 
-        inputs.signals["rules"] = Rules(job.rules, without=job.no_rules)
+        inputs.signals["rules"] = Rules(job.rules, without=job.no_rules, languages=job.languages)
     if job.dedup is not None:
         from tamis.signals.minhash import MinHash
 

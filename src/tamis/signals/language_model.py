@@ -205,7 +205,7 @@ def train(
     texts: Iterable[Text | tuple[Text, NDArray[np.int64]]],
     *,
     order: int = 3,
-    spelling: int = 6,
+    spelling: int = 8,
     vocabulary: int = 1 << 20,
     limit: int = 1 << 25,
 ) -> LanguageModel:

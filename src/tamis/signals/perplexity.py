@@ -45,7 +45,7 @@ class Perplexity(RecordSignal):
     version: ClassVar[int] = 1
     summary_line: ClassVar[str] = "bits per byte under an n-gram model of a reference, or of the rest of the pool"
     source: ClassVar[str] = _SOURCE
-    cost: ClassVar[str] = "O(bytes); memory about 4 bytes a byte of reference"
+    cost: ClassVar[str] = "O(bytes); memory about 4 bytes a byte of reference, 10 while learning"
 
     def __init__(self, model: LanguageModel) -> None:
         self.model = model
@@ -99,8 +99,9 @@ class PoolPerplexity(PoolSignal):
     order, spelling : int
         As in `train`.
     train_bytes : int
-        Bytes of text to learn from at most. From a larger pool, records are taken in the order of a
-        counted hash of their keys; all are scored.
+        Bytes of text to learn from at most, all folds together. From a larger pool, records are taken
+        in the order of a counted hash of their keys; all are scored. Bounds the memory: with 2 folds
+        about 9 bytes for each of these (models of 4, 5 more while the last learns).
     seed : int
         Decides the folds and what is taken.
 
@@ -115,10 +116,10 @@ class PoolPerplexity(PoolSignal):
     keyed: ClassVar[bool] = True
     summary_line: ClassVar[str] = Perplexity.summary_line
     source: ClassVar[str] = _SOURCE
-    cost: ClassVar[str] = "O(folds x bytes); memory about 4 x (folds - 1) bytes a byte learned from"
+    cost: ClassVar[str] = "O(bytes), learning on at most train_bytes; memory 9 bytes of each (2 folds); stores the text"
 
     def __init__(
-        self, *, folds: int = 2, order: int = 3, spelling: int = 6, train_bytes: int = 1 << 28, seed: int = 0
+        self, *, folds: int = 2, order: int = 3, spelling: int = 8, train_bytes: int = 1 << 27, seed: int = 0
     ) -> None:
         for option, value, least, most in (
             ("folds", folds, 2, 16), ("order", order, 2, 8), ("spelling", spelling, 2, 12),

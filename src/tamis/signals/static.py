@@ -71,36 +71,30 @@ class StaticMeans:
         result = np.empty((len(text), self.width), np.float32)
         out = Out.empty(min(_BLOCK, len(text)), self.width)
         data, offsets = _frozen(text.data), _frozen(text.offsets)
-        new = (0, 0)
         for begin in range(0, len(text), _BLOCK):
             n = min(_BLOCK, len(text) - begin)
             block = offsets[begin : begin + n + 1]
             if self._known is None:
                 self._add_loose(data, _whole(block, np.arange(n)), out, fill=True)
             else:
-                new = self._sum(self._known, data, block, new, out)
+                self._sum(self._known, data, block, out)
                 self._check(data, block, out, every=-(-len(text) // _CHECKED), begin=begin)
             means(out.totals[:n], out.counts[:n], result[begin : begin + n])
         if self._known is not None:
-            self._known.learn_some(data, new, out, least=1 << 10)
+            self._known.learn_from(data, out, least=1 << 10)
         return result
 
-    def _sum(
-        self, known: _Known, data: NDArray[np.uint8], offsets: NDArray[np.int64], new: tuple[int, int], out: Out
-    ) -> tuple[int, int]:
-        """Fill the totals and counts of a block of texts; return how many fresh and pending entries there are."""
+    def _sum(self, known: _Known, data: NDArray[np.uint8], offsets: NDArray[np.int64], out: Out) -> None:
+        """Fill the totals and counts of a block of texts."""
         at = 0
         while at < len(offsets) - 1:
             now, lists = known.now()
-            at, n_fresh, n_pending, n_loose = walk(
-                data, offsets, at, known.cuts, known.merges, now.rows, now.bytes_, lists, *new, self._rows,
-                self._bounds, out,
-            )  # fmt: skip
+            at, n_loose = walk(
+                data, offsets, at, known.cuts, known.merges, now.rows, now.bytes_, lists, self._rows, self._bounds, out
+            )
             if n_loose:
                 self._add_loose(data, out.loose[:n_loose], out)
-            done = known.learn_some(data, (n_fresh, n_pending), out, least=1 << 13)
-            new = (0, 0) if done else (n_fresh, n_pending)
-        return new
+            known.learn_from(data, out, least=1 << 13)
 
     def _add_loose(self, data: NDArray[np.uint8], loose: NDArray[np.int64], out: Out, *, fill: bool = False) -> None:
         """Tokenise spans with the library and add their rows; with `fill`, to totals of 0."""
@@ -154,18 +148,19 @@ class _Known(Pieces):
         now = self.snapshot
         return now, self._lists
 
-    def learn_some(self, data: NDArray[np.uint8], new: tuple[int, int], out: Out, least: int) -> bool:
-        """Publish the first `new` fresh pieces and pending tokens of `out`, if it is worth it.
+    def learn_from(self, data: NDArray[np.uint8], out: Out, least: int) -> None:
+        """Publish the pieces noted in `out` and forget them there, if it is worth it.
 
-        Publishing copies the table: so at least `least` pieces, and a part of those it has. Returns
-        whether these are done with.
+        Publishing copies the table: so at least `least` pieces, and a part of those it has.
         """
-        n, n_pending = new
+        n, n_pending = out.noted.tolist()
         held = self.snapshot.held
-        if held >= self.limit or n == 0:
-            return True
-        if n < max(least, held >> 4) and n < len(out.fresh) and n_pending + LONGEST < len(out.pending):
-            return False
+        full = n == len(out.fresh) or n_pending + LONGEST >= len(out.pending)
+        if n < max(least, held >> 4) and not full:
+            return
+        out.noted[:] = 0
+        if held >= self.limit:
+            return
         with self._learning:
             need = self._listed + n_pending + n
             if need > len(self._lists):
@@ -177,7 +172,6 @@ class _Known(Pieces):
                 data, out.fresh[:n], out.pending, now.rows, now.bytes_, values, self._lists, self._listed
             )
             self._add(data, out.fresh[:left], values[:left])
-        return True
 
 
 def _tokenised(tokenizer: Tokenizer, data: NDArray[np.uint8], spans: NDArray[np.int64]) -> Any:

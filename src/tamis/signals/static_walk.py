@@ -38,14 +38,15 @@ class Out(NamedTuple):
 
     Per record of a block `totals` and `counts`. `fresh` (`f x 5`: start, stop, whether it opens its
     text, where its tokens are in `pending`, how many, or -1 for one that must not be looked at alone)
-    are pieces to remember; `loose` (`l x 4`: record, start, stop, opens) are spans that the library
-    must tokenise. The rest is room to work in.
+    are pieces to remember; `noted`: how many entries of both are filled. `loose` (`l x 4`: record,
+    start, stop, opens) are spans that the library must tokenise. The rest is room to work in.
     """
 
     totals: NDArray[np.int64]
     counts: NDArray[np.int64]
     fresh: NDArray[np.int64]
     pending: NDArray[np.int32]
+    noted: NDArray[np.int64]
     loose: NDArray[np.int64]
     ends: NDArray[np.int64]
     found: NDArray[np.int32]
@@ -60,6 +61,7 @@ class Out(NamedTuple):
             np.empty(block, np.int64),
             np.empty((_FRESH, 5), np.int64),
             np.empty(_PENDING, np.int32),
+            np.zeros(2, np.int64),
             np.empty((_LOOSE, 4), np.int64),
             np.empty(_ENDS, np.int64),
             np.empty(_FOUND, np.int32),
@@ -113,17 +115,37 @@ def _find_ends(data: NDArray[np.uint8], start: int, end: int, cuts: Cuts, ends: 
 
 
 @njit(nogil=True, cache=True)
-def _note(
-    out: Out, n_fresh: int, n_pending: int, start: int, stop: int, first: bool, n: int, size: int
-) -> tuple[int, int]:
-    """Keep a new piece in mind, whose tokens are `found[n : n + size]` (-1: not to be looked at alone)."""
-    if n_fresh == len(out.fresh) or n_pending + size > len(out.pending):
-        return n_fresh, n_pending
-    entry = out.fresh[n_fresh]
-    entry[0], entry[1], entry[2], entry[3], entry[4] = start, stop, first, n_pending, size
-    for j in range(size):
-        out.pending[n_pending + j] = out.found[n + j]
-    return n_fresh + 1, n_pending + max(size, 0)
+def _unknown(data: NDArray[np.uint8], start: int, stop: int, first: bool, merges: Merges, out: Out, n: int) -> int:
+    """Write the tokens of a piece the table lacks to `found[n:]`, and note it if it is to be remembered.
+
+    Returns how many; -1 if the text must be tokenised whole, -2 if the piece is too long.
+    """
+    if holds_added(data, start, stop, merges):
+        size = -1
+    elif stop - start > LIMIT:
+        size = -2
+    else:
+        size = encode(data, start, stop, first, merges, out.where, out.found[n:])
+    n_fresh, n_pending = out.noted
+    if stop - start <= LONGEST and n_fresh < len(out.fresh) and n_pending + size <= len(out.pending):
+        entry = out.fresh[n_fresh]
+        entry[0], entry[1], entry[2], entry[3], entry[4] = start, stop, first, n_pending, size
+        for j in range(size):
+            out.pending[n_pending + j] = out.found[n + j]
+        out.noted[0], out.noted[1] = n_fresh + 1, n_pending + max(size, 0)
+    return size
+
+
+@njit(nogil=True, cache=True)
+def _known(value: int, lists: NDArray[np.int32], found: NDArray[np.int32], n: int) -> int:
+    """Write the tokens that a value stands for to `found[n:]`; return how many."""
+    if value < _LISTED:
+        found[n] = value
+        return 1
+    at = value - _LISTED
+    for j in range(lists[at]):
+        found[n + j] = lists[at + 1 + j]
+    return int(lists[at])
 
 
 @njit(nogil=True, cache=True)
@@ -136,18 +158,16 @@ def walk(
     slots: NDArray[np.uint64],
     bytes_: NDArray[np.uint8],
     lists: NDArray[np.int32],
-    n_fresh: int,
-    n_pending: int,
     rows: NDArray[np.int32],
     bounds: NDArray[np.int64],
     out: Out,
-) -> tuple[int, int, int, int]:
+) -> tuple[int, int]:
     """Add up the rows of each record from `begin` on, until `loose` is full.
 
-    Returns where it stopped, how many fresh pieces and tokens of theirs there are, and how many
-    loose spans. A record with an added token's string goes into `loose` whole.
+    Returns where it stopped and how many loose spans there are. A record with an added token's
+    string goes into `loose` whole.
     """
-    totals, counts, ends, found, part = out.totals, out.counts, out.ends, out.found, out.part
+    totals, counts, loose, ends, found, part = out.totals, out.counts, out.loose, out.ends, out.found, out.part
     n_loose = 0
     for record in range(begin, len(offsets) - 1):
         start, end = offsets[record], offsets[record + 1]
@@ -159,58 +179,41 @@ def walk(
             if piece == pieces:
                 piece, pieces = 0, _find_ends(data, start, end, cuts, ends)
             stop = ends[piece]
-            size = stop - start
-            slot = -1
-            if size <= LONGEST:
-                low, high = piece_key(data, start, stop, first)
-                slot = find(slots, bytes_, data, start, stop, low, high)
-            if n + size + 1 > len(found) and n:
+            if n and n + stop - start + 1 > len(found):
                 add_rows(found, n, rows, bounds, part, total)
                 count, n = count + n, 0
-            if slot >= 0:
-                value = np.int64(slots[slot, 2])
-                if value < 0:
-                    whole = True
-                    break
-                if value < _LISTED:
-                    found[n] = value
-                    n += 1
-                else:
-                    at = value - _LISTED
-                    for j in range(lists[at]):
-                        found[n + j] = lists[at + 1 + j]
-                    n += lists[at]
-            elif holds_added(data, start, stop, merges):
-                if size <= LONGEST:
-                    n_fresh, n_pending = _note(out, n_fresh, n_pending, start, stop, first, n, -1)
-                whole = True
-                break
-            elif size <= LIMIT:
-                m = encode(data, start, stop, first, merges, out.where, found[n:])
-                if size <= LONGEST:
-                    n_fresh, n_pending = _note(out, n_fresh, n_pending, start, stop, first, n, m)
-                n += m
-            elif n_loose < len(out.loose):
-                entry = out.loose[n_loose]
+            slot = -1
+            if stop - start <= LONGEST:
+                low, high = piece_key(data, start, stop, first)
+                slot = find(slots, bytes_, data, start, stop, low, high)
+            value = int(np.int64(slots[slot, 2])) if slot >= 0 else -3
+            if slot < 0:
+                value = _unknown(data, start, stop, first, merges, out, n)
+            if value == -2 and n_loose < len(loose):
+                entry = loose[n_loose]
                 entry[0], entry[1], entry[2], entry[3] = record, start, stop, first
                 n_loose += 1
-            elif before:
-                return record, n_fresh, n_pending, before
-            else:
+            elif value == -2 and before:
+                return record, before
+            elif value < 0:
                 whole = True
                 break
+            elif slot < 0:
+                n += value
+            else:
+                n += _known(value, lists, found, n)
             start, first = stop, False
             piece += 1
         if whole:
-            if before == len(out.loose):
-                return record, n_fresh, n_pending, before
+            if before == len(loose):
+                return record, before
             total[:] = 0
             n, count, n_loose = 0, 0, before + 1
-            entry = out.loose[before]
+            entry = loose[before]
             entry[0], entry[1], entry[2], entry[3] = record, offsets[record], end, 1
         add_rows(found, n, rows, bounds, part, total)
         counts[record] = count + n
-    return len(offsets) - 1, n_fresh, n_pending, n_loose
+    return len(offsets) - 1, n_loose
 
 
 @njit(nogil=True, cache=True)
