@@ -100,9 +100,7 @@ def test_the_limit_is_counted() -> None:
     crowded, rare = np.zeros(11, np.int32), np.full(11, -1, np.int32)
     rare[[3, 10]] = 1
     parent = np.arange(11, dtype=np.int32)
-    neighbour, _, told = settle(
-        np.stack([crowded, rare]), 2, np.zeros(11, np.uint8), values, spans, 0.9, 0, 2, parent
-    )
+    neighbour, _, told = settle(np.stack([crowded, rare]), 2, np.zeros(11, np.uint8), values, spans, 0.9, 0, 2, parent)
     assert neighbour[10] == 3
     assert told[2] == 9  # all but the first two
     assert told[0] <= 2 * 11

@@ -97,7 +97,7 @@ def test_records_that_are_not_eligible_do_not_count() -> None:
 
 
 def test_texts_without_words_are_left_alone() -> None:
-    """"!!!" and "???" have no words: nothing says that they are alike."""
+    """ "!!!" and "???" have no words: nothing says that they are alike."""
     found = _dedup(["!!!", "???", "...", _words(1)])
     assert not found.removed.any()
     assert found.report["without_words"] == 3
@@ -209,7 +209,7 @@ def test_results_do_not_depend_on_threads_fragments_or_files(tmp_path: Path) -> 
 
 
 def test_a_pool_that_grew_computes_new_fragments_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file added to a pool: the signatures of the others are found in the store, the result is that of a fresh run."""
+    """A file added to a pool: the others' signatures are in the store, the result is that of a fresh run."""
     texts, _ = _gradient(random.Random(2), 40)
     first = _write(tmp_path / "a.jsonl", texts[:50])
     computed: list[int] = []
@@ -267,7 +267,7 @@ def test_wrong_options_are_told(options: dict[str, Any], error: type) -> None:
 
 
 def test_interval_by_hand() -> None:
-    """9 of 10 pairs, each a group of its own: Wilson's interval of 9 in 10, 0.596 to 0.982; none of 0 variance is 0 wide."""
+    """9 of 10 pairs, each a group of its own: Wilson's interval of 9 in 10, 0.596 to 0.982."""
     found = np.array([True] * 9 + [False])
     share, low, high = interval(found, np.ones(10), np.arange(10))
     assert (share, low, high) == pytest.approx((0.9, 0.596, 0.982), abs=1e-3)

@@ -12,7 +12,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tamis.kernels.rules_lines import Scratch, bullets_and_ellipses, c4_lines, feed_lines, paragraphs
+from tamis.kernels.rules_c4 import c4_lines
+from tamis.kernels.rules_lines import Scratch, bullets_and_ellipses, feed_lines, paragraphs
 from tamis.kernels.rules_memory import get32, get64
 from tamis.kernels.rules_repeats import Repeats, ngram_repeats, word_ids
 from tamis.kernels.rules_scan import LINE, scan

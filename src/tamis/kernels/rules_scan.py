@@ -1,343 +1,30 @@
-"""One pass over the bytes of a text: its words, and where its lines end.
-
-Eight bytes at a time: a chunk of ASCII letters and digits, alone or with one mark behind it, is
-hashed as its end is found; any other chunk goes to `rules_words`.
-"""
+"""One pass over the bytes of a text: its words, and where its lines end."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from tamis.kernels.rules_chars import ALNUM, LETTER, SPACE, char_at, class_of
-from tamis.kernels.rules_memory import get32, load64, put32, put64
-from tamis.kernels.rules_words import (
-    ALL_PUNCT,
-    ENDS,
-    HAS_LETTER,
-    NOT_SYMBOL,
-    SEED,
-    TURN,
-    Words,
-    emit,
-    rest64,
-    split_chunk,
-)
-from tamis.kernels.simd import count_trailing_zeros, fold64
-from tamis.kernels.vector import load8, store8
+from tamis.kernels.rules_chars import SPACE, char_at, class_of
+from tamis.kernels.rules_chunks import BLANK, KIND, WIDE, chunk
+from tamis.kernels.rules_memory import get32, put32
+from tamis.kernels.rules_phrases import FIRSTS, javascript, phrase
+from tamis.kernels.rules_words import Words
+from tamis.kernels.vector import load8
 
-__all__ = [
-    "BRACE",
-    "BRACKET",
-    "CHARACTERS",
-    "CHUNKS",
-    "FLAGS",
-    "JAVASCRIPT",
-    "LF",
-    "LINE",
-    "LONG",
-    "LOREM",
-    "POLICY",
-    "STOP",
-    "WORDS",
-    "scan",
-]
+__all__ = ["BRACE", "BRACKET", "CHARACTERS", "CHUNKS", "FLAGS", "LF", "LINE", "LONG", "STOP", "WORDS", "scan"]
 
 # The columns of a line (int32): counts from the start of the text to the line's end, then its flags; and how many.
 STOP, WORDS, CHUNKS, CHARACTERS, FLAGS, LINE = 0, 1, 2, 3, 4, 5
 
-# The flags of a line.
+# The flags of a line, beside those of `rules_phrases`.
 LF = 1  # it ends in a line feed
 LONG = 2  # a chunk of more than 1000 characters
-LOREM, JAVASCRIPT, POLICY = 4, 8, 16  # "lorem ipsum", "javascript", one of the phrases about cookies and terms
 BRACE, BRACKET = 32, 64  # "{", "["
 
 _LONGEST = 1000
-_BLANK, _WIDE, _ALNUM, _OTHER = 0, 1, 2, 3
-
-
-def _kinds() -> NDArray[np.uint8]:
-    kinds = np.full(256, _WIDE, np.uint8)
-    for byte in range(128):
-        character = chr(byte)
-        kinds[byte] = _BLANK if character.isspace() else _ALNUM if character.isalnum() else _OTHER
-    return kinds
-
-
-def _holds(characters: str) -> NDArray[np.bool_]:
-    return np.isin(np.arange(256), [ord(c) for c in characters])
-
-
-_KIND = _kinds()
-_BREAKS = _holds("\n\r\v\f\x1c\x1d\x1e")
-_HEAD = _holds("!\"#$%&'()*,:;<=>?[]_`{}")  # comes off the front of a chunk, whatever follows
-_TAIL = _holds("!\"'),.:;?]}")  # comes off the back, whatever is before it; the period has its rule
-_SYMBOLS = _holds("$<=>`")  # of `_HEAD`, those that are not punctuation but symbols
-_FIRSTS = _holds("IiPpCcUu")  # of ipsum, policy, cookies, use
-
-
-def _each(byte: int) -> np.uint64:
-    return np.uint64(byte * 0x0101010101010101)
-
-
-# As in `ngrams`: adding 0x80 - c to a byte below 0x80 sets its top bit when it is >= c.
-_LOW7, _TOP, _CASE = _each(0x7F), _each(0x80), _each(0x20)
-_FROM_A, _PAST_Z = _each(0x80 - ord("a")), _each(0x80 - ord("z") - 1)
-_FROM_0, _PAST_9 = _each(0x80 - ord("0")), _each(0x80 - ord("9") - 1)
-_NONE, _ONE = np.int64(0), np.int64(1)  # typed, or each literal number would have its own code compiled
-_HYPHEN = np.int64(0x2D)
-_ZERO, _ALL, _SEVEN, _THREE = np.uint64(0), np.uint64(2**64 - 1), np.uint64(7), np.uint64(3)
-
-
-def _word(text: bytes) -> tuple[np.uint64, np.uint64, int]:
-    """Return up to 8 bytes as (number, mask of as many bytes, length)."""
-    return np.uint64(int.from_bytes(text, "little")), np.uint64((1 << 8 * len(text)) - 1), len(text)
-
-
-_USE, _IPSUM, _POLICY, _COOKIES = _word(b"use"), _word(b"ipsum"), _word(b"policy"), _word(b"cookies")
-_TERMS_OF, _LOREM, _PRIVACY, _COOKIE = _word(b"erms of "), _word(b"lorem "), _word(b"privacy "), _word(b"cookie ")
-_USES, _USE_OF, _USE_ = _word(b"uses "), _word(b"use of "), _word(b"use ")
-_JAVASCR = _word(b"javascri")[0]
-
-
-@njit(nogil=True, cache=True)
-def _before(first: int, i: int, word: tuple[np.uint64, np.uint64, int]) -> bool:
-    """Return whether `word` (lower case) ends before address `i`, in any ASCII case, in a text from `first` on."""
-    text, mask, length = word
-    if i - length < first:
-        return False
-    x = load64(i - 8) >> np.uint64(64 - 8 * length) if i - 8 >= first else rest64(i - length, i - length, i)
-    return (x | _CASE) & mask == text and load8(i - 1) == 0x20
-
-
-@njit(nogil=True, cache=True)
-def _phrase(first: int, i: int, stop: int) -> int:
-    """Return the flag of a phrase whose last word a chunk at `i` begins with, 0 if none."""
-    x = (load64(i) if i + 8 <= stop else rest64(i, i, stop)) | _CASE
-    if x & _USE[1] == _USE[0]:
-        t = i - 9 >= first and load8(i - 9) | 0x20 == 0x74
-        return POLICY if t and _before(first, i, _TERMS_OF) else 0
-    if x & _IPSUM[1] == _IPSUM[0]:
-        return LOREM if _before(first, i, _LOREM) else 0
-    if x & _POLICY[1] == _POLICY[0]:
-        return POLICY if _before(first, i, _PRIVACY) or _before(first, i, _COOKIE) else 0
-    if x & _COOKIES[1] == _COOKIES[0]:
-        return POLICY if _before(first, i, _USES) or _before(first, i, _USE_OF) or _before(first, i, _USE_) else 0
-    return 0
-
-
-@njit(nogil=True, cache=True)
-def _javascript(start: int, stop: int) -> int:
-    for i in range(start, stop - 9):
-        if load8(i) | 0x20 != 0x6A:
-            continue
-        if (load64(i) | _CASE) == _JAVASCR and load8(i + 8) | 0x20 == 0x70 and load8(i + 9) | 0x20 == 0x74:
-            return JAVASCRIPT
-    return 0
-
-
-@njit(nogil=True, cache=True)
-def _wide_word(start: int, stop: int, table: int) -> tuple[int, int]:
-    """Return how many characters a run has and its mark; -1 characters if not all are letters or digits."""
-    i, characters, some = start, 0, 0
-    while i < stop:
-        code, length = char_at(i, stop)
-        kind = class_of(table, code)
-        if not kind & ALNUM:
-            return -1, 0
-        some |= kind
-        characters += 1
-        i += length
-    return characters, NOT_SYMBOL | (HAS_LETTER if some & LETTER else 0)
-
-
-@njit(nogil=True, cache=True)
-def _chunk_end(i: int, stop: int, table: int) -> tuple[int, int]:
-    """Return where the chunk around `i` ends, and how many bytes from `i` to there continue a character."""
-    more = 0
-    while i < stop:
-        kind = _KIND[load8(i)]
-        if kind == _WIDE:
-            code, length = char_at(i, stop)
-            if class_of(table, code) & SPACE:
-                break
-            more += length - 1
-            i += length
-        elif kind == _BLANK:
-            break
-        else:
-            i += 1
-    return i, more
-
-
-@njit(nogil=True, cache=True)
-def _run(i: int, stop: int) -> tuple[int, np.uint64, np.uint64, np.uint64]:
-    """Return (end, hash, letters, wide) of the run of ASCII letters, digits and wide bytes from `i` on.
-
-    `letters` and `wide` are not 0 where the run holds such bytes.
-    """
-    start, h, letters, wides = i, SEED, _ZERO, _ZERO
-    while True:
-        # Past the end of the text come zeros, which end a run.
-        x = load64(i) if i + 8 <= stop else rest64(i, i, stop)
-        low = x & _LOW7
-        lowered = low | _CASE
-        letter = (lowered + _FROM_A) & ~(lowered + _PAST_Z) & ~x & _TOP
-        digit = (low + _FROM_0) & ~(low + _PAST_9)
-        wide = x & _TOP
-        ends = ~(letter | digit | wide) & _TOP
-        if ends == _ZERO:
-            h = fold64(h ^ x, TURN)
-            letters |= letter
-            wides |= wide
-            i += 8
-            continue
-        bits = count_trailing_zeros(ends) & ~_SEVEN
-        within = ~(_ALL << bits)
-        if bits:
-            h ^= x & within
-        i += np.int64(bits >> _THREE)
-        h = fold64(h ^ np.uint64(i - start), TURN)
-        return i, h, letters | (letter & within), wides | (wide & within)
-
-
-@njit(nogil=True, cache=True)
-def _put(words: Words, k: int, h: np.uint64, characters: int, mark: int) -> int:
-    put64(words.hashes, k, h)
-    put32(words.ends, k + 1, get32(words.ends, k) + characters)
-    store8(words.marks + k, mark)
-    return k + 1
-
-
-@njit(nogil=True, cache=True)
-def _put_mark(words: Words, k: int, c: int) -> int:
-    """Add an ASCII character that is no letter or digit as a word."""
-    mark = _NONE if _SYMBOLS[c] else ALL_PUNCT
-    if c == 0x21 or c == 0x2E or c == 0x3F:
-        mark |= ENDS
-    if c == 0x23:
-        put32(words.tally, 0, get32(words.tally, 0) + 1)
-    elif c == 0x7B or c == 0x5B:
-        put32(words.tally, 2, get32(words.tally, 2) | (1 if c == 0x7B else 2))
-    return _put(words, k, fold64(SEED ^ np.uint64(c) ^ np.uint64(1), TURN), _ONE, mark)
-
-
-@njit(nogil=True, cache=True)
-def _tail(start: int, end: int, stop: int) -> int:
-    """Return where a chunk ends of which all from `end` on is marks that are words; 0 if it is not so.
-
-    `start` to `end` is a run of letters and digits; it decides about a period right behind it.
-    """
-    dot = 0
-    i = end
-    while i < stop:
-        c = load8(i)
-        if _KIND[c] == _BLANK:
-            break
-        if not _TAIL[c] or (c == 0x2E and dot):
-            return 0
-        if c == 0x2E:
-            dot = i
-        i += 1
-    if dot == end:
-        last = load8(end - 1)
-        if last >= 0x41 and (end - start == 1 or last > 0x7A or (last < 0x61 and not 0x41 <= load8(end - 2) <= 0x5A)):
-            return 0
-    return i
-
-
-@njit(nogil=True, cache=True)
-def _marks(i: int, stop: int, words: Words, k: int) -> int:
-    while i < stop:
-        k = _put_mark(words, k, load8(i))
-        i += 1
-    return k
-
-
-@njit(nogil=True, cache=True)
-def _contracted(start: int, end: int, stop: int, table: int, words: Words, k: int) -> tuple[int, int]:
-    """Add a run of ASCII up to the apostrophe at `end`, and what it is contracted with; return (end, next word).
-
-    An end of 0 where there is no contraction, or more behind it than marks.
-    """
-    a = load8(end + 1) | 0x20 if end + 1 < stop else 0
-    after, cut = end + 2, end
-    if a == 0x74:  # n't
-        cut = end - 1
-        if load8(cut) | 0x20 != 0x6E or cut == start:
-            return 0, k
-    elif a == 0x72 or a == 0x76 or a == 0x6C:  # 're, 've, 'll
-        if end + 2 >= stop or load8(end + 2) | 0x20 != (0x6C if a == 0x6C else 0x65):
-            return 0, k
-        after += 1
-    elif not (a == 0x73 or a == 0x6D or a == 0x64):  # 's, 'm, 'd
-        return 0, k
-    done = _tail(cut, after, stop) if after < stop else after
-    # Capitals have a rule of their own about a period behind them.
-    if not done or load8(after - 1) < 0x61:
-        return 0, k
-    k = emit(start, cut, table, words, k)
-    k = emit(cut, after, table, words, k)
-    return done, _marks(after, done, words, k)
-
-
-@njit(nogil=True, cache=True)
-def _compound(
-    start: int, end: int, stop: int, h: np.uint64, mark: int, table: int, words: Words, k: int
-) -> tuple[int, int]:
-    """Add runs of ASCII with hyphens between, the first from `start` to `end`; return (end, next word).
-
-    An end of 0 where there is something else.
-    """
-    while True:
-        c = load8(end)
-        if c == 0x27 and (end + 1 < stop and _KIND[load8(end + 1)] == _ALNUM):
-            return _contracted(start, end, stop, table, words, k)
-        if c != 0x2D or end + 1 == stop or not 0x61 <= load8(end + 1) | 0x20 <= 0x7A:
-            done = _tail(start, end, stop)
-            if not done:
-                return 0, k
-            return done, _marks(end, done, words, _put(words, k, h, end - start, mark))
-        k = _put_mark(words, _put(words, k, h, end - start, mark), _HYPHEN)
-        start = end + 1
-        end, h, letters, wides = _run(start, stop)
-        if wides:
-            return 0, k
-        mark = NOT_SYMBOL | (HAS_LETTER if letters else 0)
-        if end == stop or _KIND[load8(end)] == _BLANK:
-            return end, _put(words, k, h, end - start, mark)
-
-
-@njit(nogil=True, cache=True)
-def _chunk(i: int, stop: int, table: int, words: Words, k: int) -> tuple[int, int, int]:
-    """Add the words of the chunk that begins at `i`; return (end, next word, bytes that continue a character)."""
-    c = load8(i)
-    while _HEAD[c]:
-        k = _put_mark(words, k, c)
-        i += 1
-        if i == stop:
-            return i, k, 0
-        c = load8(i)
-        if _KIND[c] == _BLANK:
-            return i, k, 0
-    end, h, letters, wides = _run(i, stop)
-    characters, mark = end - i, NOT_SYMBOL | (HAS_LETTER if letters else 0)
-    if wides:
-        characters, mark = _wide_word(i, end, table)
-    if characters > 0:
-        if end == stop or _KIND[load8(end)] == _BLANK:
-            return end, _put(words, k, h, characters, mark), end - i - characters
-        if not wides:
-            done, next_ = _compound(i, end, stop, h, mark, table, words, k)
-            if done:
-                return done, next_, 0
-        else:
-            done = _tail(i, end, stop)
-            if done:
-                return done, _marks(end, done, words, _put(words, k, h, characters, mark)), end - i - characters
-    end, more = _chunk_end(i, stop, table)
-    return end, split_chunk(i, end, table, words, k), more
+_NONE = np.int64(0)  # typed, or each literal number would have its own code compiled
+_BREAKS = np.isin(np.arange(256), [ord(c) for c in "\n\r\v\f\x1c\x1d\x1e"])
 
 
 @njit(nogil=True, cache=True)
@@ -354,11 +41,11 @@ def scan(first: int, stop: int, table: int, words: Words, lines: int) -> tuple[i
     put32(words.tally, 2, 0)
     while i < stop:
         c = load8(i)
-        kind = _KIND[c]
-        if kind <= _WIDE:
+        kind = KIND[c]
+        if kind <= WIDE:
             code, length = char_at(i, stop)
-            if kind == _BLANK or class_of(table, code) & SPACE:
-                breaks = _BREAKS[c] if kind == _BLANK else code == 0x85 or code == 0x2028 or code == 0x2029
+            if kind == BLANK or class_of(table, code) & SPACE:
+                breaks = _BREAKS[c] if kind == BLANK else code == 0x85 or code == 0x2028 or code == 0x2029
                 if breaks and not (c == 0x0D and i + 1 < stop and load8(i + 1) == 0x0A):
                     _end_line(line, i - first, k, chunks, i - first - more, flags | (LF if c == 0x0A else 0), words)
                     line, flags, ended = line + 4 * LINE, _NONE, i + length
@@ -367,12 +54,12 @@ def scan(first: int, stop: int, table: int, words: Words, lines: int) -> tuple[i
                 continue
         start = i
         chunks += 1
-        if _FIRSTS[c]:
-            flags |= _phrase(first, i, stop)
-        i, k, extra = _chunk(i, stop, table, words, k)
+        if FIRSTS[c]:
+            flags |= phrase(first, i, stop)
+        i, k, extra = chunk(i, stop, table, words, k)
         more += extra
         if i - start >= 10:
-            flags |= _javascript(start, i)
+            flags |= javascript(start, i)
             if i - start - extra > _LONGEST:
                 flags |= LONG
     if ended < stop:

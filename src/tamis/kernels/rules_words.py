@@ -20,12 +20,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from tamis.kernels.rules_affixes import back_of, contraction, front_of, is_address, is_dot
 from tamis.kernels.rules_chars import (
     ALNUM,
-    BACK,
     DASH,
     DIGIT,
-    FRONT,
     ICON,
     LETTER,
     LOWER,
@@ -35,7 +34,6 @@ from tamis.kernels.rules_chars import (
     UPPER,
     char_at,
     class_of,
-    previous,
 )
 from tamis.kernels.rules_memory import get32, load64, put32, put64
 from tamis.kernels.simd import fold64
@@ -51,9 +49,8 @@ ALL_PUNCT = 8
 SEED, TURN = np.uint64(0xA0761D6478BD642F), np.uint64(0xE7037ED1A0B428DB)
 """The start and the multiplier of a word's hash: blocks of 8 bytes folded, then the length."""
 
-_AFTER_PERIOD = PUNCT | DIGIT  # classes after which a final period is a word
 _NONE = np.int64(0)  # typed, or each literal number would have its own code compiled
-_HYPHEN, _TILDE, _RIGHT, _ELLIPSIS = 0x2D, 0x7E, 0x2019, 0x2026
+_HYPHEN, _TILDE, _ELLIPSIS = 0x2D, 0x7E, 0x2026
 
 
 class Words(NamedTuple):
@@ -116,110 +113,6 @@ def emit(start: int, stop: int, table: int, words: Words, k: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _apostrophe(start: int, stop: int) -> int:
-    """Return where the apostrophe that ends at byte `stop` begins; `stop` if there is none."""
-    if stop > start and load8(stop - 1) == 0x27:
-        return stop - 1
-    if stop - 3 >= start and char_at(stop - 3, stop)[0] == _RIGHT:
-        return stop - 3
-    return stop
-
-
-@njit(nogil=True, cache=True)
-def _is_dot(i: int, start: int, stop: int) -> bool:
-    return start <= i < stop and load8(i) == 0x2E
-
-
-@njit(nogil=True, cache=True)
-def _final_period(start: int, stop: int, table: int) -> bool:
-    """Return whether the single period that ends a span is a word of its own."""
-    last = stop - 1
-    if last == start:
-        return False
-    i = previous(last, start)
-    code = char_at(i, stop)[0]
-    kind = class_of(table, code)
-    if kind & LETTER:
-        if i == start or load8(i - 1) == 0x2E:
-            return False
-        before = class_of(table, char_at(previous(i, start), stop)[0])
-        return not kind & UPPER or before & UPPER != 0
-    # A superscript two, percent, minus and plus may end a quantity; slash, backslash and @ an address.
-    if code == 0xB2 or code == 0x25 or code == 0x2D or code == 0x2B:
-        return True
-    return kind & _AFTER_PERIOD != 0 and not (code == 0x2F or code == 0x5C or code == 0x40)
-
-
-@njit(nogil=True, cache=True)
-def _back(start: int, stop: int, table: int) -> int:
-    """Return where the word that comes off the back of a span begins; `stop` if none does."""
-    last = load8(stop - 1)
-    if last == 0x2E:
-        i = stop - 1
-        while _is_dot(i - 1, start, stop):
-            i -= 1
-        return i if stop - i > 1 or _final_period(start, stop, table) else stop
-    if last == 0x73 or last == 0x53:
-        i = _apostrophe(start, stop - 1)
-        return i if i < stop - 1 else stop
-    i = previous(stop, start)
-    if not class_of(table, char_at(i, stop)[0]) & BACK:
-        return stop
-    if last == 0x24 or last == 0x25 or last == 0x2B:  # $ % + only after a digit
-        return i if i > start and 0x30 <= load8(i - 1) <= 0x39 else stop
-    return i
-
-
-@njit(nogil=True, cache=True)
-def _front(start: int, stop: int, table: int) -> int:
-    """Return where the word that comes off the front of a span ends; `start` if none does."""
-    if load8(start) == 0x2E:
-        i = start
-        while _is_dot(i, start, stop):
-            i += 1
-        return i if i - start > 1 or i == stop else start
-    code, length = char_at(start, stop)
-    if not class_of(table, code) & FRONT:
-        return start
-    if code == 0x2B and start + 1 < stop and 0x30 <= load8(start + 1) <= 0x39:
-        return start
-    return start + length
-
-
-@njit(nogil=True, cache=True)
-def _contraction(start: int, stop: int) -> int:
-    """Return where n't, 're, 've, 'll, 'm or 'd begins at the end of a span; `stop` if nowhere."""
-    if stop - start < 3:
-        return stop
-    last, other = load8(stop - 1) | 0x20, load8(stop - 2) | 0x20
-    one = _apostrophe(start, stop - 1)
-    if one < stop - 1:
-        if last == 0x74 and one - 1 > start and load8(one - 1) | 0x20 == 0x6E:
-            return one - 1
-        return one if (last == 0x6D or last == 0x64) and one > start else stop
-    two = _apostrophe(start, stop - 2)
-    if two < stop - 2 and two > start:
-        pair = (other == 0x72 and last == 0x65) or (other == 0x76 and last == 0x65) or (other == 0x6C and last == 0x6C)
-        return two if pair else stop
-    return stop
-
-
-@njit(nogil=True, cache=True)
-def _address(start: int, stop: int) -> bool:
-    w = start
-    while w < stop and load8(w) == 0x77:
-        w += 1
-    if w - start == 3 and w < stop and load8(w) == 0x2E:
-        return True
-    for i in range(start, stop):
-        if load8(i) == 0x40:
-            return True
-        if load8(i) == 0x3A and i + 2 < stop and load8(i + 1) == 0x2F and load8(i + 2) == 0x2F:
-            return True
-    return False
-
-
-@njit(nogil=True, cache=True)
 def _cut(code: int, dash: int, run: int, before: int, after: int, follows: int) -> bool:
     """Return whether a character inside a chunk is a word of its own.
 
@@ -244,9 +137,9 @@ def _cut(code: int, dash: int, run: int, before: int, after: int, follows: int) 
 @njit(nogil=True, cache=True)
 def _core(start: int, stop: int, table: int, words: Words, k: int) -> int:
     """Add the words of a chunk from which front and back are gone."""
-    if _address(start, stop):
+    if is_address(start, stop):
         return emit(start, stop, table, words, k)
-    end = _contraction(start, stop)
+    end = contraction(start, stop)
     word, i, before = start, start, _NONE
     while i < end:
         code, length = char_at(i, end)
@@ -300,14 +193,14 @@ def split_chunk(start: int, stop: int, table: int, words: Words, k: int) -> int:
     """Add the words of a chunk, which has no white space, from number `k` on; return the next number."""
     _count(start, stop, words.tally)
     while start < stop:
-        i = _front(start, stop, table)
+        i = front_of(start, stop, table)
         if i == start:
             break
         k = emit(start, i, table, words, k)
         start = i
     end = stop
     while end > start:
-        i = _back(start, end, table)
+        i = back_of(start, end, table)
         if i == end:
             break
         end = i
@@ -315,7 +208,7 @@ def split_chunk(start: int, stop: int, table: int, words: Words, k: int) -> int:
         k = _core(start, end, table, words, k)
     while end < stop:  # what came off the back, forward again: 's whole, a run of dots whole
         i = end
-        while _is_dot(i, end, stop):
+        while is_dot(i, end, stop):
             i += 1
         if i == end:
             i += char_at(end, stop)[1]

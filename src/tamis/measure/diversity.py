@@ -8,6 +8,7 @@ Evenness". Choosing the smaller of the two equal forms by itself, and refusing z
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -99,7 +100,7 @@ def unit_rows(vectors: ArrayLike) -> NDArray[np.float64]:
     return x
 
 
-def _of_spectrum(eigenvalues: NDArray[np.float64], q: float) -> float:
+def _of_spectrum(eigenvalues: NDArray[Any], q: float) -> float:
     kept = eigenvalues[eigenvalues > _DUST]
     return _hill(kept / kept.sum(), q)
 

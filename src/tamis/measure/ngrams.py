@@ -65,9 +65,7 @@ def distinct_share(runs: Runs, rows: NDArray[np.int64], limit: int | None = None
 
 
 @njit(nogil=True, cache=True)
-def _runs(
-    data: NDArray[np.uint8], offsets: NDArray[np.int64], n: int
-) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+def _runs(data: NDArray[np.uint8], offsets: NDArray[np.int64], n: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     texts = len(offsets) - 1
     longest = 1
     for i in range(texts):

@@ -61,7 +61,8 @@ def bullet(row: GroupRow, most: float) -> str:
     body = f'<rect class="s-pool" width="{_at(row.pool * scale)}" y="2" height="11"/>'
     body += f'<rect class="s-band" x="{_at(low)}" width="{_at(max(high - low, 0.5))}" y="5" height="5"/>'
     body += f'<line class="s-bar" x1="{at}" x2="{at}" y1="0" y2="15"/>'
-    told = f"pool {percent(row.pool)}, random {percent(row.low)} to {percent(row.high)}, selection {percent(row.chosen)}"
+    told = f"pool {percent(row.pool)}, random {percent(row.low)} to {percent(row.high)}, "
+    told += f"selection {percent(row.chosen)}"
     return _svg(body, "0 0 100 15", "Share of the group", told, ' preserveAspectRatio="none"')
 
 
@@ -165,5 +166,5 @@ _SWATCHES = {
 
 def legend(entries: Iterable[Sequence[str]]) -> str:
     """Return a legend of (mark, words), the words being ours."""
-    items = (f'<li><svg viewBox="0 0 22 14" aria-hidden="true">{_SWATCHES[m]}</svg>{words}</li>' for m, words in entries)
+    items = (f'<li><svg viewBox="0 0 22 14" aria-hidden="true">{_SWATCHES[m]}</svg>{w}</li>' for m, w in entries)
     return f'<ul class="legend">{"".join(items)}</ul>'

@@ -25,7 +25,8 @@ body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 var(--sans
 header.top,main,footer,nav ol{max-width:67rem;margin:0 auto;padding:0 1.25rem}
 header.top{padding-top:2.2rem}
 .kicker{margin:0;color:var(--soft);font-size:.85rem;letter-spacing:.03em}
-h1{margin:.1rem 0 .4rem;font-size:clamp(1.7rem,5vw,2.5rem);line-height:1.15;letter-spacing:-.015em;overflow-wrap:anywhere}
+h1{margin:.1rem 0 .4rem;font-size:clamp(1.7rem,5vw,2.5rem);line-height:1.15;letter-spacing:-.015em;
+overflow-wrap:anywhere}
 .lead{margin:0 0 1.2rem;font-size:1.15rem;max-width:46rem}
 h2{margin:0 0 .3rem;font-size:1.4rem;letter-spacing:-.01em;line-height:1.25}
 h3{margin:0;font-size:1rem;line-height:1.35}
@@ -75,7 +76,7 @@ svg{display:block;width:100%;height:auto;overflow:visible}
 .s-label{fill:var(--soft);font:10.5px var(--sans)}
 .s-frame{fill:none;stroke:var(--line)}
 .d-pool,.d-chance,.d-pick{fill:none;stroke-linecap:round}
-.d-pool{stroke:var(--pool);stroke-width:2.6}.d-chance{stroke:var(--chance);stroke-width:3.2}
+.d-pool{stroke:var(--dot);stroke-opacity:.55;stroke-width:2.4}.d-chance{stroke:var(--chance);stroke-width:3.2}
 .d-pick{stroke:var(--pick);stroke-width:3.2}
 .ends{display:flex;justify-content:space-between;gap:1rem;font-size:.84rem;color:var(--soft);line-height:1.35}
 .ends span:last-child{text-align:right}.mid{justify-content:center}
@@ -108,13 +109,14 @@ mark{background:var(--mark);color:inherit;border-radius:2px}
 bdi{unicode-bidi:isolate}
 .defs dt{font-weight:600}.defs dd{margin:0 0 .6rem;max-width:46rem;overflow-wrap:anywhere}
 footer{color:var(--soft);font-size:.86rem;padding-top:2rem;padding-bottom:3rem}
-.skip{position:absolute;left:-99rem}.skip:focus{left:1rem;top:.5rem;background:var(--card);padding:.3rem .6rem;z-index:2}
+.skip{position:absolute;left:-99rem}
+.skip:focus{left:1rem;top:.5rem;background:var(--card);padding:.3rem .6rem;z-index:2}
 :focus-visible{outline:2px solid var(--pick);outline-offset:2px}
 @media (max-width:34rem){body{font-size:15.5px}.r{display:none}th,td{padding-right:.6rem}section{padding-top:1.6rem}
 .facts{grid-template-columns:repeat(2,1fr)}.lead{font-size:1.06rem}td.bar{width:30%}}
 @media (prefers-reduced-motion:reduce){html{scroll-behavior:auto}}
-@media print{:root{--paper:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--wash:#f4f4f4;--pool:#c3c9ce;--dot:#98a1a9;
---chance:#b5751a;--band:#ecc98f;--pick:#0b4f8a;--mark:#fbe6b3;--box:#8a2f2f}
+@media print{:root{--paper:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--wash:#f4f4f4;
+--pool:#c3c9ce;--dot:#98a1a9;--chance:#b5751a;--band:#ecc98f;--pick:#0b4f8a;--mark:#fbe6b3;--box:#8a2f2f}
 body{font-size:10.5pt}nav,.skip{display:none}section{break-inside:auto;padding-top:1rem}
 .card,.rec,figure,tr{break-inside:avoid}.text{max-height:none}h2,h3{break-after:avoid}
 details::details-content{content-visibility:visible;display:block;height:auto}

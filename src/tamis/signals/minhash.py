@@ -21,6 +21,7 @@ from tamis.errors import OptionError
 from tamis.kernels.hashing import salt
 from tamis.kernels.minhash import permutations as drawn
 from tamis.kernels.minhash import shingle_sets, signatures
+from tamis.kernels.shingles import UNICODE
 from tamis.signals.base import RecordSignal
 
 __all__ = ["MinHash", "Signatures"]
@@ -112,8 +113,10 @@ class MinHash(RecordSignal):
         self._a, self._b = drawn(permutations, salt(seed, "minhash permutations"))
 
     def parameters(self) -> dict[str, Any]:
-        """Return unit and size of the shingles, number and seed of the permutations."""
-        return {"unit": self.unit, "size": self.size, "permutations": self.permutations, "seed": self.seed}
+        """Return unit and size of the shingles, number and seed of the permutations, version of Unicode."""
+        return {
+            "unit": self.unit, "size": self.size, "permutations": self.permutations, "seed": self.seed, "unicode": UNICODE
+        }  # fmt: skip
 
     def column(self, text: Text) -> pa.StructArray:
         """Return a struct array: the signature of each of the `n` texts."""

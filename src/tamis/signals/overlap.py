@@ -23,6 +23,7 @@ from tamis.corpus.buffers import as_arrow
 from tamis.corpus.chunk import Text
 from tamis.errors import OptionError
 from tamis.kernels.overlap import bit_table, find_overlaps, ngram_hashes
+from tamis.kernels.shingles import UNICODE
 from tamis.signals.base import RecordSignal
 
 __all__ = ["HOLDERS", "NGRAM", "SHORTEST", "Grams", "NgramIndex", "Overlap"]
@@ -141,8 +142,8 @@ class Overlap(RecordSignal):
         self._digest = index.digest()
 
     def parameters(self) -> dict[str, Any]:
-        """Return the hash of the index and the share."""
-        return {"index": self._digest, "share": self.share}
+        """Return the hash of the index, the share and the version of Unicode."""
+        return {"index": self._digest, "share": self.share, "unicode": UNICODE}
 
     def column(self, text: Text) -> pa.StructArray:
         """Return a struct array: what each of the `n` texts holds of the others, null for nothing."""

@@ -26,7 +26,7 @@ __all__ = ["LANES", "pack", "products"]
 #: Rows of a panel.
 LANES = 16
 _ROWS = 6  # with 16 lanes: 12 of the 16 vector registers of AVX2, 24 of NEON's 32
-_DEPTH = 512  # numbers of a vector worked on at a time: a panel of them stays in the nearest cache
+_DEPTH = 256  # numbers of a vector worked on at a time: a panel of them stays in the nearest cache
 _FLOAT, _INT = ir.FloatType(), ir.IntType(64)
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 
@@ -66,7 +66,9 @@ def _block(typing_context: Any, a: Any, i: Any, panel: Any, p: Any, first: Any, 
             lanes = builder.load(builder.bitcast(at, _VECTOR.as_pointer()), align=4)
             for start, total in zip(starts, sums, strict=True):
                 number = builder.load(builder.gep(start, [k]))
-                spread = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
+                spread = builder.insert_element(
+                    ir.Constant(_VECTOR, ir.Undefined), number, ir.Constant(ir.IntType(32), 0)
+                )
                 mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
                 spread = builder.shuffle_vector(spread, ir.Constant(_VECTOR, ir.Undefined), mask)
                 builder.store(builder.call(fma, [spread, lanes, builder.load(total)]), total)
