@@ -42,7 +42,7 @@ def chance_section(data: ReportData) -> str:
     return (
         f'<p class="verdict-all"><strong>{outside} of {len(data.figures)}</strong> measures of the selection lie '
         f"outside the range of {of} random selections with the same budget out of {safe(data.base)}. "
-        f"Were the selection random too, about {number(round(expected, 1))} would.</p>"
+        f"Were the selection random too, about {expected:.1f} would.</p>"
         "<p>Most of these measures depend on how many records are looked at, so the pool itself is no yardstick: "
         "what random selections show <em>is</em> the pool at the size of the selection. A difference says that "
         "choosing changed something, not that a model learns more from it.</p>"

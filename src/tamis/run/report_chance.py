@@ -221,7 +221,7 @@ def _edges(pool: NDArray[np.float64], chosen: NDArray[np.float64]) -> tuple[NDAr
         return np.arange(low - 0.5, high + 1.0), False
     if high <= low:
         return np.array([low - 0.5, low + 0.5]), False
-    if low > 0 and high / low > 20:
+    if low > 0 and high / low > 10 and float(np.median(pool)) - low < 0.25 * (high - low):
         return np.geomspace(low, high, _BINS + 1), True
     return np.linspace(low, high, _BINS + 1), False
 

@@ -147,6 +147,21 @@ class Pool:
         array = np.asarray(column)
         return array.astype(np.float64) if array.dtype.kind == "f" else array.astype(np.int64)
 
+    def vectors(self, name: str, method: str) -> NDArray[Any]:
+        """Return the column `name` as it is, `n x d` floats (float16 or float32, maybe memory-mapped).
+
+        Raises
+        ------
+        OptionError
+            `method` asks for a column that the pool lacks or that holds no vectors.
+
+        """
+        column = self._column(name, method)
+        if isinstance(column, Groups) or column.ndim != 2 or column.dtype.kind != "f":
+            found = "texts" if isinstance(column, Groups) else f"{column.dtype} of shape {column.shape}"
+            raise OptionError(f"method '{method}', column '{name}': expected vectors, {len(self)} x d, got {found}.")
+        return column
+
     def groups(self, name: str, method: str) -> Groups:
         """Return the field `name` as groups; OptionError when the pool lacks it."""
         return Groups.of(self._column(name, method))
@@ -176,6 +191,12 @@ class Ranking:
         For records not in `order`: which of `asides` says why.
     asides : tuple of str
         Why records were set aside, for instance "top: no score (NaN)".
+    neighbour : int64 array of shape (n,), or None
+        The record because of which one was set aside or put last: its position, or -1.
+    similarity : float64 array of shape (n,), or None
+        To that neighbour; NaN where there is none.
+    facts : mapping of str to JSON-able values
+        What the method found out about the pool, for manifest and report.
 
     """
 
@@ -184,6 +205,9 @@ class Ranking:
     reason: str
     aside: NDArray[np.int8] | None = None
     asides: tuple[str, ...] = ("set aside by the method",)
+    neighbour: NDArray[np.int64] | None = None
+    similarity: NDArray[np.float64] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,6 +226,8 @@ class Chosen:
     reason : int32 array of shape (n,)
         Into `reasons`: one for every record.
     reasons : tuple of str
+    neighbour, similarity, facts
+        As in `Ranking`.
 
     """
 
@@ -211,6 +237,9 @@ class Chosen:
     weight: NDArray[np.float64]
     reason: NDArray[np.int32]
     reasons: tuple[str, ...]
+    neighbour: NDArray[np.int64] | None = None
+    similarity: NDArray[np.float64] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -287,7 +316,8 @@ class Selector(ABC):
         rank[filled.rows] = np.arange(len(filled.rows), dtype=np.int32)
         weight = np.zeros(n)
         weight[filled.rows] = 1.0
-        return Chosen(filled.rows, ranking.score, rank, weight, reason, reasons)
+        also = (ranking.neighbour, ranking.similarity, ranking.facts)
+        return Chosen(filled.rows, ranking.score, rank, weight, reason, reasons, *also)
 
 
 def check_amount(k: Any, what: str = "k") -> int:

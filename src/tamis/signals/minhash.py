@@ -115,8 +115,12 @@ class MinHash(RecordSignal):
     def parameters(self) -> dict[str, Any]:
         """Return unit and size of the shingles, number and seed of the permutations, version of Unicode."""
         return {
-            "unit": self.unit, "size": self.size, "permutations": self.permutations, "seed": self.seed, "unicode": UNICODE
-        }  # fmt: skip
+            "unit": self.unit,
+            "size": self.size,
+            "permutations": self.permutations,
+            "seed": self.seed,
+            "unicode": UNICODE,
+        }
 
     def column(self, text: Text) -> pa.StructArray:
         """Return a struct array: the signature of each of the `n` texts."""

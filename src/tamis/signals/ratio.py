@@ -3,9 +3,11 @@
 Source: DSIR (Xie et al. 2023), log w(x) = sum over the n-grams of x of
 log(p_target + 1e-8) - log(p_pool + 1e-8), two bags of hashed n-grams. Ours: the correction for
 length. A sum grows with length, so on texts of unequal length it mostly measures length; the
-authors' advice is to cut texts into equal chunks first. The mean weight of the chunks of a text
-with `N` n-grams is its sum times G / N, with `G` the n-grams of a chunk; texts shorter than a
-chunk keep their sum, as if the words that are missing spoke neither for nor against them.
+authors' advice is to cut texts into equal chunks first. Here a text is weighed as one chunk of
+`G` n-grams: a longer one, of `N`, by the mean over its chunks, its sum times G / N; a shorter one
+as if the words that are missing were the average of the pool, its sum plus (G - N) times that
+average. The weight of a chunk of average text is then taken off all of them, which changes no
+choice: 0 is a text as likely in the target as the pool's average, whatever its length.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ _FLOOR = 1e-8
 
 
 class Ratio(PoolSignal):
-    """The log importance weight of a record: float64, above 0 where it looks more like the target.
+    """The log importance weight of a record: float64, above 0 where it looks more like the target than most.
 
     Parameters
     ----------
@@ -97,7 +99,7 @@ class Ratio(PoolSignal):
         return count_ngrams([column], self.ngrams.buckets), None if self.fit is None else column
 
     def merge(self, summaries: Iterable[tuple[NDArray[np.int64], pa.Array | None]]) -> NDArray[np.float64]:
-        """Return the weight of each bucket (`buckets`, float64).
+        """Return the weight of each bucket (`buckets`, float64), less the pool's average unless `chunk` is None.
 
         Without a limit the order of the fragments does not matter; with one, they are expected in
         input order and no more are taken than needed.
@@ -109,7 +111,10 @@ class Ratio(PoolSignal):
                 continue
             pool += count_ngrams([column], self.ngrams.buckets, limit=self.fit - int(pool.sum()))
             break
-        return log_ratio(self.target, pool)
+        weights = log_ratio(self.target, pool)
+        if self.chunk is not None and pool.any():
+            weights -= float(pool @ weights) / int(pool.sum())
+        return weights
 
     def column(self, columns: Mapping[str, pa.Array], state: NDArray[np.float64]) -> pa.Array:
         """Return the log weight of each record of a fragment, float64; 0 for a text without words."""
@@ -127,7 +132,7 @@ def log_ratio(target: NDArray[np.int64], pool: NDArray[np.int64]) -> NDArray[np.
 def log_weights(column: pa.Array, weights: NDArray[np.float64], chunk: int | None) -> NDArray[np.float64]:
     """Return the log weight of each record of an `ngrams` column, float64.
 
-    `weights` is `log_ratio`'s; `chunk` is the number of n-grams of a chunk, None for the plain sum.
+    `weights` is `log_ratio`'s, for chunks less the pool's average; `chunk` is the number of n-grams of a chunk, None for the plain sum.
     """
     values, offsets = lists(column)
     scores: NDArray[np.float64] = score_buckets(values, offsets, weights)
