@@ -14,9 +14,11 @@ Every message says what was expected, what was found, where, and what to do next
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 __all__ = [
+    "DISK_FULL",
     "BudgetError",
     "InputError",
     "OptionError",
@@ -28,6 +30,10 @@ __all__ = [
     "nearest",
     "unknown",
 ]
+
+
+#: What the system answers when there is no room: no space, a quota, a limit on the size of files.
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class TamisError(Exception):

@@ -21,6 +21,7 @@ import random
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -71,7 +72,7 @@ class Crashes:
     def __init__(self, job: dict[str, Any]) -> None:
         self.arguments: list[str] = job["arguments"]
         self.before: list[str] = job.get("before", [])
-        self.name: str = job.get("name", "out")
+        self.folder: str = job.get("folder", ".")
         self.hook = Hook()
         self.kept = {path.name for path in Path().iterdir()}
         sys.addaudithook(self.hook)
@@ -116,6 +117,9 @@ class Crashes:
         for path in Path().iterdir():
             if path.name not in self.kept:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if self.folder != ".":
+            for path in Path(self.folder).iterdir():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         saved = Path("../saved")
         if self.before and not saved.exists():
             code, error = self.fork(*self.before)
@@ -128,7 +132,7 @@ class Crashes:
     def outputs(self) -> dict[str, Any]:
         """Return every file beside the inputs by its hash, the manifest by what it tells of the result."""
         found: dict[str, Any] = {}
-        for path in sorted(Path().iterdir()):
+        for path in sorted(Path(self.folder).iterdir()):
             if path.name in self.kept or path.name == ".tamis":
                 continue
             if path.name.endswith(".manifest.json"):
@@ -140,7 +144,7 @@ class Crashes:
 
     def store(self) -> list[str]:
         """Return the store's files; none of them may be half-written."""
-        return sorted(str(path) for path in Path(".tamis").rglob("*") if path.is_file())
+        return sorted(str(path) for path in Path(self.folder, ".tamis").rglob("*") if path.is_file())
 
     def undisturbed(self) -> dict[str, Any]:
         """Run twice, once to warm up; return the outputs and check that they are there."""
@@ -153,11 +157,11 @@ class Crashes:
 
     def truth(self) -> str:
         """Return what is wrong with a manifest that is there: it must tell what lies beside it."""
-        path = Path(f"{self.name}.manifest.json")
+        path = Path(self.folder, "out.manifest.json")
         if not path.exists():
             return ""
         for part in json.loads(path.read_text())["outputs"]:
-            beside = Path(part["name"])
+            beside = path.with_name(part["name"])
             if not beside.exists() or file_hash(beside, Local(1)) != part["content"]:
                 return f"the manifest tells of {part['name']}, which is not there or is another"
         return ""
@@ -228,6 +232,29 @@ def any_time(crashes: Crashes, job: dict[str, Any]) -> Iterator[str]:
     yield f"kills: {died}"
 
 
+def no_room(crashes: Crashes, job: dict[str, Any]) -> Iterator[str]:
+    """Run on file systems of so many KB, which hold outputs and store, and again with room made."""
+    wanted = crashes.undisturbed()
+    refused = 0
+    for size in job["limits"]:
+        crashes.clear()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}k", "tamis", crashes.folder], check=True)
+        try:
+            code, error = crashes.fork()
+            if code == 0:
+                continue
+            refused += 1
+            if code != 2 or "Traceback" in error or not ("full" in error or "No space" in error):
+                yield f"at {size} KB: expected exit code 2 and the reason, got {code}: {error}"
+            if crashes.outputs():
+                yield f"at {size} KB: left {sorted(crashes.outputs())}"
+            subprocess.run(["mount", "-o", "remount,size=64m", crashes.folder], check=True)
+            yield crashes.completes(wanted, f"after a disk of {size} KB")
+        finally:
+            subprocess.run(["umount", crashes.folder], check=True)
+    yield f"kills: {refused}"
+
+
 def full_disk(crashes: Crashes, job: dict[str, Any]) -> Iterator[str]:
     """Let no file grow above ever larger limits: exit code 2 and nothing new beside the inputs, then complete."""
     wanted = crashes.undisturbed()
@@ -251,6 +278,6 @@ def full_disk(crashes: Crashes, job: dict[str, Any]) -> Iterator[str]:
 if __name__ == "__main__":
     os.chdir(sys.argv[1])
     asked = json.load(sys.stdin)
-    kinds = {one.__name__: one for one in (everywhere, again_and_again, any_time, full_disk)}
+    kinds = {one.__name__: one for one in (everywhere, again_and_again, any_time, full_disk, no_room)}
     told = [line for line in kinds[asked["kind"]](Crashes(asked), asked) if line]
     sys.stdout.write("\n" + json.dumps(told))

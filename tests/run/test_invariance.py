@@ -52,7 +52,7 @@ JOBS: dict[str, dict[str, Any]] = {
     "top-field": {"n": 25, "by": "n:asc", "where": "good"},
     "length": {"tokens": 900, "method": "length", "order": "shortest", "quota": "good=true<=50%"},
     "dsir": {"n": 45, "target": TARGET},
-    "dsir-top": {"fraction": 0.3, "target": TARGET, "top_k": True, "where": "ratio < -120"},
+    "dsir-top": {"fraction": 0.3, "target": TARGET, "top_k": True, "where": "ratio > 0"},
     "dedup": {"fraction": 1.0, "dedup": 0.3, "dedup_by": "bytes"},
     "dedup-where": {"n": 30, "dedup": 0.2, "where": "good", "quota": "lang<=50%"},
     "dsir-tokens": {"tokens": 800, "target": TARGET, "quota": "lang<=40%"},

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from making import lines_of, make_records, manifest, tamis_cli
+from making import lines_of, make_records, manifest, tamis_cli, write_pool
 from tamis.corpus.store import Store
 
 COMMAND = [sys.executable, "-m", "tamis"]
@@ -33,9 +34,11 @@ def crash(kind: str, arguments: Sequence[str], **job: Any) -> list[str]:
     Path("work").mkdir()
     Path("work/pool.jsonl").write_bytes(lines_of(RECORDS) + BAD)
     Path("work/target.jsonl").write_bytes(lines_of(RECORDS[:7]))
+    write_pool(Path("work/pool.parquet.gz"), "parquet", RECORDS)
+    Path("work/disk").mkdir()
     asked = {"kind": kind, "arguments": arguments, "fragment_bytes": 3000, **job}
     done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("crashing.py"), "work"],
+        [*(["unshare", "--mount"] if kind == "no_room" else []), sys.executable, Path(__file__).with_name("crashing.py"), "work"],
         input=json.dumps(asked), capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -82,6 +85,27 @@ def test_full_disk() -> None:
     job = JOBS["in place of an older run"]
     limits = [0, 1, 20, 100, 300, 600, 900, 1300, 2000, 3000, 4500, 7000, 10_000, 20_000]
     assert died(crash("full_disk", job["arguments"], before=job["before"], limits=limits)) >= 8
+
+
+def test_no_room_to_unpack() -> None:
+    """Tables in one compressed stream are unpacked first: a full disk there is no damaged input."""
+    arguments = ["select", "pool.parquet.gz", "-n", "20", "-o", "out.parquet"]
+    assert died(crash("full_disk", arguments, limits=[100, 1000, 2000, 3000])) >= 2
+
+
+def _may_mount() -> bool:
+    if sys.platform != "linux" or shutil.which("unshare") is None:
+        return False
+    mount = "mount -t tmpfs -o size=64k tamis /mnt"
+    return subprocess.run(["unshare", "--mount", "sh", "-c", mount], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not _may_mount(), reason="needs the right to mount a small file system")
+def test_full_file_system() -> None:
+    """As above, on file systems that are full indeed, in store, outputs and folders alike."""
+    arguments = ["select", "pool.jsonl", "-n", "20", *DSIR, "-o", "disk/out.parquet"]
+    limits = [4, 12, 24, 40, 60, 80, 100, 120, 140, 150, 160, 170, 180, 200, 220, 240, 260, 280]
+    assert died(crash("no_room", arguments, folder="disk", limits=limits)) >= 10
 
 
 # --- the command itself, from its start

@@ -50,6 +50,7 @@ def records(n: int, seed: int = 0) -> tuple[NDArray[np.uint64], dict[str, NDArra
         "order": np.arange(n),
         "source": SOURCES[np.minimum(random.geometric(0.5, n) - 1, 3)],
     }
+    columns["vectors"] = (random.normal(0, 1, (n, 8)) + 3 * np.eye(8)[tokens % 8]).astype(np.float16)
     return random.integers(0, 2**63, (n, 2), np.uint64), columns
 
 

@@ -19,6 +19,12 @@ CASES = (
     Case("length", {"unit": "bytes", "order": "shortest"}),
     Case("dsir"),
     Case("dsir", {"top_k": True}),
+    Case("odis", {"signals": "ratio,score,bytes:asc", "components": 2}),
+    Case("kmq"),
+    Case("kmq", {"quality": "tokens", "sizes": "equal", "clusters": 5}),
+    Case("kmq", {"quality": "ratio", "weights": "softmax"}),
+    Case("semdedup"),
+    Case("semdedup", {"eps": 0.2, "keep": "easy"}),
 )
 
 

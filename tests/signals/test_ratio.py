@@ -46,7 +46,8 @@ def test_a_weight_by_hand() -> None:
 
     Target "a a a b": p(a) = 3/4, p(b) = 1/4. Pool "a b", "b b": p(a) = 1/4, p(b) = 3/4. Then
     delta(a) = log(.75 + 1e-8) - log(.25 + 1e-8) = 1.0986122621, delta(b) = -delta(a). "a b" weighs
-    0; "b b" weighs -2.1972245242 as a sum; in chunks of one word (G = 1) half of that.
+    0 and "b b" -2.1972245242 as sums. In chunks of one word (G = 1) each weighs half of that, less
+    what the average word of the pool does: (1.0986122621 - 3 x 1.0986122621) / 4 = -0.5493061310.
     """
     features = Ngrams(n=1, buckets=1000)
     assert len(set(lists(features.column(_text(["a b"])))[0].tolist())) == 2
@@ -54,21 +55,40 @@ def test_a_weight_by_hand() -> None:
     plain = Ratio(target, ngrams=features, chunk=None)
     assert _weigh(plain, ["a b", "b b"]) == pytest.approx([0.0, -2.1972245242], abs=1e-9)
     chunked = Ratio(target, ngrams=features, chunk=1)
-    assert _weigh(chunked, ["a b", "b b"]) == pytest.approx([0.0, -1.0986122621], abs=1e-9)
+    assert _weigh(chunked, ["a b", "b b"]) == pytest.approx([0.5493061310, -0.5493061310], abs=1e-9)
 
 
-def test_length_does_not_decide_and_short_texts_are_not_blown_up() -> None:
-    """With chunks of 4 words (G = 7) a text said over and over keeps its weight; a short one its sum."""
+def test_length_does_not_decide() -> None:
+    """With chunks of 4 words (G = 7) a text said over and over keeps its weight.
+
+    A shorter one, of N n-grams, weighs its sum plus what 7 - N average n-grams do, and 7 average
+    n-grams are taken off all texts: its sum less N times the average.
+    """
     features = Ngrams(buckets=5000)
     signal = Ratio(_counts(features, ["alpha beta " * 50]), ngrams=features, chunk=4)
     texts = ["alpha", "alpha beta", "alpha beta " * 20, "alpha beta " * 200, "gamma delta " * 100, ""]
     short, pair, longer, longest, other, empty = _weigh(signal, texts)
     plain = _weigh(Ratio(signal.target, ngrams=features, chunk=None), texts)
-    assert (short, pair, empty) == (plain[0], plain[1], 0.0)
+    pool = _counts(features, texts)
+    average = float(pool @ log_ratio(signal.target, pool)) / pool.sum()
+    assert average < 0
+    assert (short, pair, empty) == (pytest.approx(plain[0] - average), pytest.approx(plain[1] - 3 * average), 0.0)
     assert longest == pytest.approx(longer, rel=0.02)
-    assert longest == pytest.approx(plain[3] * 7 / (2 * 400 - 1))
+    assert longest == pytest.approx((plain[3] / (2 * 400 - 1) - average) * 7)
     assert other < 0 < longest
     assert plain[3] > 9 * plain[2]
+
+
+def test_short_texts_of_the_average_kind_do_not_rank_first() -> None:
+    """A small target lacks most n-grams, so sums are far below 0 and the shortest text has the least of it."""
+    words = [f"w{i}" for i in range(400)]
+    pool = [" ".join(words[i : i + n]) for i, n in enumerate([3] * 50 + [120] * 50)]
+    signal = Ratio(_counts(Ngrams(), ["unlike all of it"]), ngrams=Ngrams())
+    plain = np.array(_weigh(Ratio(signal.target, chunk=None), pool))
+    chunked = np.array(_weigh(signal, pool))
+    assert plain[:50].min() > plain[50:].max()
+    gap = plain[:50].mean() - plain[50:].mean()
+    assert abs(chunked[:50].mean() - chunked[50:].mean()) < 0.05 * gap
 
 
 def test_a_chunk_of_128_words_has_255_ngrams() -> None:
@@ -88,7 +108,8 @@ def test_weights_equal_a_dictionary_of_counts(pool: list[str], target: list[str]
     raw = [sum(r.count(b) for r in rows) / max(total, 1) for b in range(50)]
     aim = signal.target / signal.target.sum()
     delta = [math.log(aim[b] + 1e-8) - math.log(raw[b] + 1e-8) for b in range(50)]
-    expected = [sum(delta[b] for b in r) * min(1, 5 / max(len(r), 1)) for r in rows]
+    average = sum(delta[b] for r in rows for b in r) / max(total, 1)
+    expected = [sum(delta[b] - average for b in r) * min(1, 5 / max(len(r), 1)) for r in rows]
     assert _weigh(signal, pool, (min(cut, len(pool)),)) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 

@@ -6,7 +6,6 @@ are read once, an interrupted run resumes, and nothing changes under a run.
 
 from __future__ import annotations
 
-import errno
 import glob
 import hashlib
 import json
@@ -24,11 +23,10 @@ from urllib.parse import urlsplit
 from tamis.corpus.chunk import Chunk
 from tamis.corpus.formats import FORMATS, Detected, detect, is_dataset_folder, known_suffix, plain_text
 from tamis.corpus.store import Store, aside_of, is_store
-from tamis.errors import InputError, OutputError, UserError, missing_extra, nearest
+from tamis.errors import DISK_FULL, InputError, OutputError, UserError, missing_extra, nearest
 
 __all__ = ["Source", "expand", "from_chunks", "redact"]
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 #: Files that tamis itself writes beside a selection: never part of a pool that is a folder.
 _OWN = (".decisions.parquet", ".manifest.json", ".rejected.jsonl", ".report.html")
 
@@ -257,7 +255,7 @@ def _remote(url: str, store: Store) -> Iterator[tuple[str, Path]]:
     except FileNotFoundError as error:
         raise InputError(f"no such file: {shown}.") from error
     except Exception as error:  # drivers raise what they like; the URL's secrets must not leak
-        if isinstance(error, OSError) and error.errno in _FULL:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
             raise _no_room(store.spool(), error) from error
         raise InputError(f"{shown} cannot be read: {type(error).__name__}.") from error
     if not names:

@@ -26,7 +26,7 @@ from tamis.corpus.chunk import Chunk
 from tamis.corpus.csv_file import CsvFile
 from tamis.corpus.table_chunk import TableChunk
 from tamis.corpus.task import FRAGMENT_BYTES, Task
-from tamis.errors import InputError, missing_extra
+from tamis.errors import DISK_FULL, InputError, OutputError, missing_extra
 
 __all__ = ["MAX_ROWS", "TabularFile", "arrow", "csv", "cut", "hf_dataset", "lance", "parquet"]
 
@@ -84,9 +84,14 @@ class TabularFile:
             try:
                 with self.opener() as stream:
                     shutil.copyfileobj(stream, unpacked, 1 << 20)
+                unpacked.flush()
             except _DAMAGED as error:
+                if isinstance(error, OSError) and error.errno in DISK_FULL:
+                    raise OutputError(
+                        f"{self.path}: no room to unpack it in {tempfile.gettempdir()}: {error.strerror}. Make room "
+                        "there, or name another folder in TMPDIR."
+                    ) from error
                 raise self._damaged("compressed bytes", f"{unpacked.tell():,} bytes", error) from error
-            unpacked.flush()
             self._unpacked = unpacked
         return str(self._unpacked.name)
 

@@ -9,7 +9,6 @@ stamps or names are written, levels and format versions are fixed.
 from __future__ import annotations
 
 import contextlib
-import errno
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ import pyarrow.parquet as pq
 from tamis.corpus.convert import conform, lines_to_table
 from tamis.corpus.sinks import Sink
 from tamis.corpus.table_values import json_lines, plain, row_bytes
-from tamis.errors import OptionError, OutputError, nearest
+from tamis.errors import DISK_FULL, OptionError, OutputError, nearest
 
 __all__ = ["SUFFIXES", "Target", "Writer", "open_writer", "parse_suffix", "shard_paths"]
 
@@ -38,7 +37,6 @@ SUFFIXES: dict[str, tuple[str, str | None]] = {
 _ROW_GROUP_ROWS = 65_536
 _ROW_GROUP_BYTES = 64 << 20
 _ZSTD_LEVEL = 3
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +200,7 @@ class Writer:
         except OSError as error:
             written = sum(file.written for file in self._files)
             self.abort()
-            why = "the disk is full" if error.errno in _FULL else (error.strerror or str(error))
+            why = "the disk is full" if error.errno in DISK_FULL else (error.strerror or str(error))
             raise OutputError(
                 f"{self.paths[0]}: cannot be written: {why} (after {written:,} bytes). What was written has "
                 "been removed. Make room, or choose another -o."

@@ -184,60 +184,6 @@ def _marks(i: int, stop: int, words: Words, k: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _contracted(start: int, end: int, stop: int, table: int, words: Words, k: int) -> tuple[int, int]:
-    """Add a run of ASCII up to the apostrophe at `end`, and what it is contracted with; return (end, next word).
-
-    An end of 0 where there is no contraction, or more behind it than marks.
-    """
-    a = load8(end + 1) | 0x20 if end + 1 < stop else 0
-    after, cut = end + 2, end
-    if a == 0x74:  # n't
-        cut = end - 1
-        if load8(cut) | 0x20 != 0x6E or cut == start:
-            return 0, k
-    elif a == 0x72 or a == 0x76 or a == 0x6C:  # 're, 've, 'll
-        if end + 2 >= stop or load8(end + 2) | 0x20 != (0x6C if a == 0x6C else 0x65):
-            return 0, k
-        after += 1
-    elif not (a == 0x73 or a == 0x6D or a == 0x64):  # 's, 'm, 'd
-        return 0, k
-    done = _tail(cut, after, stop) if after < stop else after
-    # Capitals have a rule of their own about a period behind them.
-    if not done or load8(after - 1) < 0x61:
-        return 0, k
-    k = emit(start, cut, table, words, k)
-    k = emit(cut, after, table, words, k)
-    return done, _marks(after, done, words, k)
-
-
-@njit(nogil=True, cache=True)
-def _compound(
-    start: int, end: int, stop: int, h: np.uint64, mark: int, table: int, words: Words, k: int
-) -> tuple[int, int]:
-    """Add runs of ASCII with hyphens between, the first from `start` to `end`; return (end, next word).
-
-    An end of 0 where there is something else.
-    """
-    while True:
-        c = load8(end)
-        if c == 0x27 and (end + 1 < stop and KIND[load8(end + 1)] == _ALNUM):
-            return _contracted(start, end, stop, table, words, k)
-        if c != 0x2D or end + 1 == stop or not 0x61 <= load8(end + 1) | 0x20 <= 0x7A:
-            done = _tail(start, end, stop)
-            if not done:
-                return 0, k
-            return done, _marks(end, done, words, _put(words, k, h, end - start, mark))
-        k = _put_mark(words, _put(words, k, h, end - start, mark), _HYPHEN)
-        start = end + 1
-        end, h, letters, wides = _run(start, stop)
-        if wides:
-            return 0, k
-        mark = NOT_SYMBOL | (HAS_LETTER if letters else 0)
-        if end == stop or KIND[load8(end)] == BLANK:
-            return end, _put(words, k, h, end - start, mark)
-
-
-@njit(nogil=True, cache=True)
 def chunk(i: int, stop: int, table: int, words: Words, k: int) -> tuple[int, int, int]:
     """Add the words of the chunk that begins at `i`; return (end, next word, bytes that continue a character)."""
     c = load8(i)
@@ -256,13 +202,8 @@ def chunk(i: int, stop: int, table: int, words: Words, k: int) -> tuple[int, int
     if characters > 0:
         if end == stop or KIND[load8(end)] == BLANK:
             return end, _put(words, k, h, characters, mark), end - i - characters
-        if not wides:
-            done, next_ = _compound(i, end, stop, h, mark, table, words, k)
-            if done:
-                return done, next_, 0
-        else:
-            done = _tail(i, end, stop)
-            if done:
-                return done, _marks(end, done, words, _put(words, k, h, characters, mark)), end - i - characters
+        done = _tail(i, end, stop)
+        if done:
+            return done, _marks(end, done, words, _put(words, k, h, characters, mark)), end - i - characters
     end, more = _chunk_end(i, stop, table)
     return end, split_chunk(i, end, table, words, k), more

@@ -26,7 +26,7 @@ def dedup_section(data: ReportData) -> str:
     found = data.dedup
     if found is None:
         return ""
-    told = "".join(f"<dt>{safe(name)}</dt><dd>{safe(value, 600)}</dd>" for name, value in found.facts)
+    told = "".join(f"<div><dt>{safe(name)}</dt><dd>{safe(value, 600)}</dd></div>" for name, value in found.facts)
     pairs = "".join(_pair(pair) for pair in found.pairs)
     if pairs:
         pairs = f"<p>Words that only one of the two has, or has elsewhere, are <mark>marked</mark>.</p>{pairs}"

@@ -62,16 +62,21 @@ def groups_section(data: ReportData) -> str:
     if not data.groups:
         return ""
     return (
-        f"<p>Shares of the records, largest group first. Pool: {safe(data.base)}.</p>"
+        f"<p>Shares of the records, largest group first. Pool: {safe(data.base)}. About one group in ten "
+        "lies outside the range of the random selections by chance.</p>"
         + legend((("pool", "pool"), ("band", "range of the random selections"), ("stroke", "the selection")))
         + "".join(_field(groups) for groups in data.groups)
     )
 
 
 def _field(groups: Groups) -> str:
-    most = max((max(row.pool, row.chosen, row.high) for row in groups.rows), default=1.0)
+    told = (
+        groups.rows[:-1] if groups.folded else groups.rows
+    )  # many groups at once have no bar: it would dwarf the rest
+    most = max((max(row.pool, row.chosen, row.high) for row in told), default=1.0)
     rows = "".join(
-        f'<tr><th scope="row"><bdi>{safe(row.name, 120)}</bdi></th><td class="bar">{bullet(row, most)}</td>'
+        f'<tr><th scope="row"><bdi>{safe(row.name, 120)}</bdi></th>'
+        f'<td class="bar">{bullet(row, most) if row in told else ""}</td>'
         f'<td class="n">{percent(row.pool)}</td>'
         f'<td class="n r">{percent(row.low)} to {percent(row.high)}</td>'
         f'<td class="n me">{percent(row.chosen)}</td><td class="n r">{count(row.chosen_count)}</td></tr>'

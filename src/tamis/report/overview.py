@@ -50,7 +50,7 @@ def chance_section(data: ReportData) -> str:
             (
                 ("diamond", "the selection"),
                 ("ticks", f"{of} random selections"),
-                ("mean", "the whole pool, where size does not matter"),
+                ("mean", "the whole pool, where that compares"),
             )
         )
         + f'<div class="cards">{cards}</div>'
@@ -66,7 +66,7 @@ def _card(figure: Figure) -> str:
         f'<article class="card {"out" if place.outside else "in"}"><h3>{safe(figure.name)}</h3>'
         f'<p class="verdict">{_verdict(figure)}</p>{strip(figure)}'
         f'<dl class="trio"><div class="me"><dt>selection</dt><dd>{number(figure.chosen, figure.unit)}</dd></div>'
-        f"<div><dt>random</dt><dd>{spread}</dd></div>{pool}</dl>"
+        f"<div><dt>random, from – to</dt><dd>{spread}</dd></div>{pool}</dl>"
         f'<p class="meaning">{safe(figure.meaning, 600)}</p><p class="basis">{safe(figure.basis, 600)}</p></article>'
     )
 
@@ -74,9 +74,9 @@ def _card(figure: Figure) -> str:
 def _verdict(figure: Figure) -> str:
     place = figure.place
     if place.below == place.of:
-        return f"above all {place.of} random selections"
+        return f"above all {place.of} random ones"
     if place.above == place.of:
-        return f"below all {place.of} random selections"
+        return f"below all {place.of} random ones"
     if not place.below and not place.above:
-        return "the same as in random selections"
-    return f"as chance has it: above {place.below} of {place.of} random selections"
+        return "the same as in every random one"
+    return f"within chance: above {place.below} of {place.of}"

@@ -32,7 +32,7 @@ def made_section(data: ReportData) -> str:
             "Everything random here is counted from the seed and the records: the same run writes the same bytes.",
         ),
     ]
-    return f'<dl class="defs">{"".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in entries)}</dl>'
+    return f'<dl class="defs">{"".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in entries)}</dl>'
 
 
 #: Id, words of the contents, heading, and what returns the body (empty: the section is left out).

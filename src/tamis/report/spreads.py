@@ -19,7 +19,8 @@ def spread_section(data: ReportData) -> str:
 
 
 def _spread(spread: Histogram) -> str:
-    unit = f' <span class="soft">({safe(spread.unit)}{", logarithmic" if spread.log else ""})</span>'
+    scale = ", ".join(word for word in (safe(spread.unit), "logarithmic" if spread.log else "") if word)
+    unit = f' <span class="soft">({scale})</span>' if scale else ""
     rows = "".join(
         f'<tr><th scope="row">{safe(name)}</th><td class="n">{number(pool)}</td>'
         f'<td class="n">{_range(low, high)}</td><td class="n me">{number(chosen)}</td></tr>'
@@ -29,7 +30,7 @@ def _spread(spread: Histogram) -> str:
     )
     missing = f" {plural(spread.missing, 'record')} without a value are not counted." if spread.missing else ""
     return (
-        f"<figure><h3>{safe(spread.name)}{unit if spread.unit or spread.log else ''}</h3>{histogram(spread)}"
+        f"<figure><h3>{safe(spread.name)}{unit}</h3>{histogram(spread)}"
         f"<figcaption>{safe(spread.meaning, 400)} {safe(spread.basis, 400)}{missing}</figcaption>"
         '<table class="small"><thead><tr><th scope="col"></th><th scope="col" class="n">pool</th>'
         '<th scope="col" class="n">random</th><th scope="col" class="n">selection</th></tr></thead>'
@@ -60,7 +61,7 @@ def map_section(data: ReportData) -> str:
     return (
         f"<p>{safe(found.basis, 800)} Near each other means alike in words; the two directions hold "
         f"{percent(sum(found.explained))} of all differences, so what looks near may still differ. "
-        "Where dots are thick on the left and thin on the right, choosing made the difference.</p>"
+        "Where dots are thick on one map and thin on the other, choosing made the difference.</p>"
         f"{key}<div class='plots'>{_panel('The selection', first, found)}"
         f"{_panel('A random selection', second, found)}</div>"
     )

@@ -20,7 +20,7 @@ CSS = """
 @media (prefers-color-scheme:dark){:root{--paper:#14171a;--card:#1b1f23;--ink:#e5e8ea;--soft:#a3adb6;--line:#343a40;
 --wash:#23282d;--pool:#4c555d;--dot:#66717a;--chance:#e0a546;--band:#7d5f2c;--pick:#6cb8f5;--mark:#5a4716;--box:#f0a3a3}}
 *{box-sizing:border-box}
-html{-webkit-text-size-adjust:100%;scroll-behavior:smooth}
+html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 var(--sans);font-variant-numeric:tabular-nums}
 header.top,main,footer,nav ol{max-width:67rem;margin:0 auto;padding:0 1.25rem}
 header.top{padding-top:2.2rem}
@@ -32,7 +32,7 @@ h2{margin:0 0 .3rem;font-size:1.4rem;letter-spacing:-.01em;line-height:1.25}
 h3{margin:0;font-size:1rem;line-height:1.35}
 p{margin:.3rem 0 .8rem;max-width:46rem}
 a{color:var(--pick)}
-section{padding:2.2rem 0 .6rem;scroll-margin-top:2.6rem}
+section{padding:1.9rem 0 .2rem;scroll-margin-top:2.6rem}
 section+section{border-top:1px solid var(--line);margin-top:1.4rem}
 .soft,.basis,.meaning,.more,figcaption,caption{color:var(--soft)}
 .basis,.meaning,figcaption,caption{font-size:.86rem;line-height:1.45}
@@ -95,26 +95,26 @@ td.me{font-weight:600;color:var(--pick)}
 details{margin:.25rem 0;border-bottom:1px solid var(--line);padding-bottom:.3rem}
 summary{cursor:pointer;padding:.2rem 0}
 summary .n,.plain .n{color:var(--soft);white-space:nowrap}
-.plain{margin:.25rem 0;padding:.2rem 0 .5rem;border-bottom:1px solid var(--line)}
+.plain{max-width:none;margin:.25rem 0;padding:.2rem 0 .5rem;border-bottom:1px solid var(--line)}
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(22rem,100%),1fr));gap:.9rem;margin:.5rem 0 1.4rem}
 .rec header{font-size:.86rem;line-height:1.4;color:var(--soft)}
 .rec .id{font-family:var(--mono);font-size:.8rem;color:var(--ink);overflow-wrap:anywhere}
 .rec .about{margin:0;overflow-wrap:anywhere}
 .text{margin:.5rem 0 0;padding:.6rem .7rem;background:var(--wash);border-radius:4px;font:.82rem/1.5 var(--mono);
-white-space:pre-wrap;overflow-wrap:anywhere;overflow:hidden;tab-size:4;unicode-bidi:isolate;max-height:22rem;overflow-y:auto}
+white-space:pre-wrap;overflow-wrap:anywhere;overflow:hidden;tab-size:4;unicode-bidi:isolate;max-height:30rem;overflow-y:auto}
 .text .more{font-family:var(--sans)}
 .cp{font:.72rem/1 var(--mono);color:var(--box);border:1px solid;border-radius:3px;padding:0 .2em;margin:0 .1em;
 unicode-bidi:isolate;direction:ltr;display:inline-block;white-space:nowrap}
 mark{background:var(--mark);color:inherit;border-radius:2px}
 bdi{unicode-bidi:isolate}
+.defs{columns:2;column-gap:2.5rem}.defs div{break-inside:avoid}
 .defs dt{font-weight:600}.defs dd{margin:0 0 .6rem;max-width:46rem;overflow-wrap:anywhere}
 footer{color:var(--soft);font-size:.86rem;padding-top:2rem;padding-bottom:3rem}
 .skip{position:absolute;left:-99rem}
 .skip:focus{left:1rem;top:.5rem;background:var(--card);padding:.3rem .6rem;z-index:2}
 :focus-visible{outline:2px solid var(--pick);outline-offset:2px}
 @media (max-width:34rem){body{font-size:15.5px}.r{display:none}th,td{padding-right:.6rem}section{padding-top:1.6rem}
-.facts{grid-template-columns:repeat(2,1fr)}.lead{font-size:1.06rem}td.bar{width:30%}}
-@media (prefers-reduced-motion:reduce){html{scroll-behavior:auto}}
+.facts{grid-template-columns:repeat(2,1fr)}.defs{columns:1}.lead{font-size:1.06rem}td.bar{width:30%}}
 @media print{:root{--paper:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--wash:#f4f4f4;
 --pool:#c3c9ce;--dot:#98a1a9;--chance:#b5751a;--band:#ecc98f;--pick:#0b4f8a;--mark:#fbe6b3;--box:#8a2f2f}
 body{font-size:10.5pt}nav,.skip{display:none}section{break-inside:auto;padding-top:1rem}

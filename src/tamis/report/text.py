@@ -91,7 +91,7 @@ def _box(point: int) -> str:
 def number(value: float, unit: str = "") -> str:
     """Return a number with four significant digits, in thousands, with its unit; "–" where there is none."""
     if unit == "%":
-        return percent(value)
+        return percent(value, 3)
     if not math.isfinite(value):
         shown = "–" if math.isnan(value) else ("∞" if value > 0 else "−∞")
     elif value == 0 or 1e-4 <= abs(value) < 1e15:
@@ -102,15 +102,16 @@ def number(value: float, unit: str = "") -> str:
     return f"{shown} {unit}" if unit else shown
 
 
-def percent(share: float) -> str:
-    """Return a share as a percentage: two significant digits, at least one decimal below 99.95 %."""
+def percent(share: float, significant: int = 2) -> str:
+    """Return a share as a percentage, with so many significant digits and at least one decimal."""
     value = 100 * share
     if not math.isfinite(value):
         return "–"
-    if value == 0 or value >= 99.95:
+    if value in (0, 100):
         return f"{value:.0f}%"
-    digits = max(1, 1 - math.floor(math.log10(abs(value)))) if abs(value) >= 0.001 else 0
-    return f"{value:.{digits}f}%" if digits else "<0.001%"
+    if abs(value) < 0.001:
+        return "<0.001%"
+    return f"{value:.{max(1, significant - 1 - math.floor(math.log10(abs(value))))}f}%"
 
 
 def count(value: int) -> str:

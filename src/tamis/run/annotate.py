@@ -16,13 +16,15 @@ from tamis.corpus.corpus import Corpus, Fragment
 from tamis.corpus.identity import Ids
 from tamis.errors import OptionError, unknown
 from tamis.run import manifest
+from tamis.run.available import available, check_rejected
 from tamis.run.inputs import Inputs
 from tamis.run.options import Job, Runtime
 from tamis.run.outputs import Draft, Outputs
 from tamis.run.progress import Progress
-from tamis.run.select import available_signals, check_rejected, read_targets, settings_of
+from tamis.run.select import read_targets, settings_of
 from tamis.run.session import Session
 from tamis.run.write import signal_lines, signal_table, write_rejected, write_stream
+from tamis.select.random import Random
 from tamis.signals import SIGNALS
 from tamis.signals.compute import compute
 
@@ -159,16 +161,15 @@ def run_annotate(
     try:
         corpus = session.corpus(job.pool if objects is None else objects, settings_of(job), job.format)
         session.tell_passed_over(progress)
-        available = available_signals(job, read_targets(session, job, target_objects), progress)
-        inputs = Inputs(available)
+        _, inputs = available(job, Random(), read_targets(session, job, target_objects), progress)
         for name in names:
             if name not in SIGNALS:
                 raise unknown("signal", name, SIGNALS)
-            if name not in available:
-                raise OptionError(f"the signal '{name}' needs a target: --target FILES.")
-            if not available[name].numeric:
-                raise OptionError(f"the signal '{name}' is not one number a record and stays in the store.")
             inputs.want(name)
+            if name not in inputs.signals:
+                raise OptionError(f"the signal '{name}' needs a target: --target FILES.")
+            if not inputs.signals[name].numeric:
+                raise OptionError(f"the signal '{name}' is not one number a record and stays in the store.")
         size = sum(opened.source.path.stat().st_size for opened in corpus.opened if opened.source.path.is_file())
         with progress.step("read", size) as done:
             compute(

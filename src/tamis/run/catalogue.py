@@ -13,6 +13,9 @@ from tamis.signals import get as get_signal
 __all__ = ["methods", "signals"]
 
 
+_NEEDS = {"ratio": "text, a target", "perplexity": "text; a target, or the pool itself"}
+
+
 def methods() -> list[dict[str, Any]]:
     """Return every method: name, title, source, needs, cost, promises, options, when it helps and fails."""
     rows = []
@@ -59,7 +62,7 @@ def signals() -> list[dict[str, Any]]:
                 "name": name,
                 "title": cls.summary_line,
                 "source": cls.source,
-                "needs": "text, a target" if name == "ratio" else "text",
+                "needs": _NEEDS.get(name, "text"),
                 "cost": cls.cost,
                 "version": cls.version,
                 "numeric": cls.numeric,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,15 +25,18 @@ class Inputs:
     """The signals and fields of one run, by the name the user typed.
 
     A name is a signal where there is a signal of that name, else a top-level field; `field:NAME`
-    always means the field.
+    always means the field. `makers` make the signals that cost something before they are computed.
     """
 
     available: dict[str, Signal] = field(default_factory=dict)
+    makers: dict[str, Callable[[], Signal]] = field(default_factory=dict)
     signals: dict[str, Signal] = field(default_factory=dict)
     fields: list[str] = field(default_factory=list)
 
     def want(self, name: str) -> None:
         """Ask for a signal or field by name."""
+        if name in self.makers and name not in self.available:
+            self.available[name] = self.makers[name]()
         if name in self.available:
             self.signals.setdefault(name, self.available[name])
         else:

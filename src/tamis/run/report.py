@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from tamis import __version__
@@ -25,7 +24,7 @@ from tamis.run.options import Job
 from tamis.run.report_chance import Chance, Samples, draw_chance, draw_samples, figure, grouped, spread
 from tamis.run.report_measures import closeness, pool_map, variety_of_vectors, variety_of_words, vectors_of
 from tamis.run.report_records import STAGES, Teller, drops, edges, pairs, told_dedup
-from tamis.run.report_texts import Lines, Texts, read_texts
+from tamis.run.report_texts import Fields, Texts, read_texts
 from tamis.select.base import Groups as Codes
 from tamis.select.quotas import Quota
 
@@ -68,10 +67,10 @@ def gather(selection: Selection, title: str = "selection") -> ReportData:
     sampled = [samples.pool, samples.chosen, *samples.random]
     rows = np.unique(np.concatenate([*(chance.base[part] for part in sampled), np.array(sorted(wanted), np.int64)]))
     sets = _known_groups(selection, chance)
-    texts, lines = read_texts(selection.corpus, rows.astype(np.int64), with_lines=not sets)
+    texts, fields = read_texts(selection.corpus, rows.astype(np.int64), with_fields=not sets)
     teller = Teller(selection, texts, _raw(selection, aside))
     gaps: list[str] = []
-    found = sets or _found_groups(chance, samples, texts, lines)
+    found = sets or _found_groups(chance, samples, texts, fields)
     figures, pool = _measured(selection, chance, samples, texts, gaps)
     figures += [number for _, number in found]
     told_pairs = [teller.pair(*pair) for pair in alike]
@@ -137,9 +136,12 @@ def _spreads(
         part += f"{len(samples.random[0]):,} of each random selection."
         told = ("Length of the text", "bytes", "UTF-8 bytes of the whole text.", part)
         found.append(spread(sizes, (samples.pool, samples.chosen, samples.random), told, each))
-    told = ("Score", "", f"What the method {selection.method.name} thought of each record.", whole)
-    found.append(spread(decided.score[chance.base], everything, told, each))
-    for name, values in list(signals.items())[:_SIGNALS]:
+    score = decided.score[chance.base]
+    same = [name for name, values in signals.items() if np.array_equal(values[chance.base], score)]
+    meaning = f"What the method {selection.method.name} thought of each record"
+    told = ("Score", "", f"{meaning}: its {' and '.join(same)}." if same else f"{meaning}.", whole)
+    found.append(spread(score, everything, told, each))
+    for name, values in [pair for pair in signals.items() if pair[0] not in same][:_SIGNALS]:
         told = (name, "bytes" if name == "bytes" else "", "", whole)
         found.append(spread(np.asarray(values[chance.base], np.float64), everything, told, each))
     outlines = [one for one in found if one is not None]
@@ -196,11 +198,10 @@ def _known_groups(selection: Selection, chance: Chance) -> list[tuple[Groups, Fi
     return found
 
 
-def _found_groups(chance: Chance, samples: Samples, texts: Texts, lines: Lines) -> list[tuple[Groups, Figure]]:
+def _found_groups(chance: Chance, samples: Samples, texts: Texts, records: Fields) -> list[tuple[Groups, Figure]]:
     """Return the groups of fields of few values, as found in the sampled records."""
     if not samples.random:
         return []
-    records = [_scalars(line) for line in lines]
     pool = texts.at(chance.base[samples.pool])
     found = []
     for field in _few_values([records[i] for i in pool]):
@@ -217,18 +218,6 @@ def _found_groups(chance: Chance, samples: Samples, texts: Texts, lines: Lines) 
         if one is not None:
             found.append(one)
     return found[:_FIELDS]
-
-
-def _scalars(line: bytes) -> dict[str, str]:
-    """Return the short texts and truth values of a record."""
-    try:
-        record = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return {}
-    if not isinstance(record, dict):
-        return {}
-    texts = {name: value for name, value in record.items() if isinstance(value, str) and len(value) <= 80}
-    return texts | {name: str(value).lower() for name, value in record.items() if isinstance(value, bool)}
 
 
 def _few_values(records: list[dict[str, str]]) -> list[str]:
@@ -274,8 +263,8 @@ def _stages(selection: Selection) -> tuple[Stage, ...]:
         out = int(((decided.stage == number) & ~decided.kept).sum())
         if out:
             left -= out
-            stages.append(Stage(STAGES.get(name, name), out, left))
-    return (*stages, Stage("Chosen", 0, left))
+            stages.append(Stage("Chosen" if name == "choose" else STAGES.get(name, name), out, left))
+    return tuple(stages)
 
 
 def _files(selection: Selection) -> tuple[File, ...]:

@@ -36,7 +36,7 @@ POOL, CHOSEN = 5_000, 2_000
 WHOLE, PART = 1_000, 250
 """Up to `WHOLE` records (of a pool of at most `POOL`) a selection is measured whole, else in parts of `PART`."""
 
-_BARS, _BINS = 12, 36
+_BARS, _BINS = 20, 36
 _QUANTILES = (("5%", 0.05), ("25%", 0.25), ("median", 0.5), ("75%", 0.75), ("95%", 0.95))
 
 
@@ -191,7 +191,7 @@ def spread(
     pool, chosen, random = sets[0][has[sets[0]]], sets[1][has[sets[1]]], [rows[has[rows]] for rows in sets[2]]
     if not (len(pool) and len(chosen) and random and all(map(len, random))):
         return None
-    edges, log = _edges(values[pool], values[chosen])
+    edges, log = _edges(values[pool], values[chosen], min(map(len, (pool, chosen, *random))))
     bins = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
 
     def outline(rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -209,21 +209,23 @@ def spread(
     )  # fmt: skip
 
 
-def _edges(pool: NDArray[np.float64], chosen: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
+def _edges(pool: NDArray[np.float64], chosen: NDArray[np.float64], least: int) -> tuple[NDArray[np.float64], bool]:
     """Return the edges of the bins, and whether they are equally wide on a logarithmic scale.
 
-    They reach over all but the outermost half percent of the pool and of the selection.
+    They reach over all but the outermost half percent of the pool and of the selection. The `least`
+    records that are shown decide how fine they are.
     """
     ends = np.array([np.quantile(part, [0.005, 0.995]) for part in (pool, chosen)])
     low, high = float(ends[:, 0].min()), float(ends[:, 1].max())
+    fine = int(np.clip(round(2 * least ** (1 / 3)), 8, _BINS))
     whole = bool((np.floor(pool) == pool).all())
-    if whole and high - low < _BINS:
+    if whole and high - low < fine:
         return np.arange(low - 0.5, high + 1.0), False
     if high <= low:
         return np.array([low - 0.5, low + 0.5]), False
     if low > 0 and high / low > 10 and float(np.median(pool)) - low < 0.25 * (high - low):
-        return np.geomspace(low, high, _BINS + 1), True
-    return np.linspace(low, high, _BINS + 1), False
+        return np.geomspace(low, high, fine + 1), True
+    return np.linspace(low, high, fine + 1), False
 
 
 def grouped(

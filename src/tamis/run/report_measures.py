@@ -14,7 +14,7 @@ from tamis.measure.ngrams import distinct_share, word_runs
 from tamis.measure.plane import plane, telling_words
 from tamis.report.data import Figure, PoolMap
 from tamis.run.report_chance import Chance, Samples, figure
-from tamis.run.report_texts import Texts, counted
+from tamis.run.report_texts import MEASURED, Texts, counted
 from tamis.signals.compute import column_key
 from tamis.signals.ngrams import Ngrams, lists
 from tamis.signals.vectors import Vectors, encoder, rows_of
@@ -44,7 +44,7 @@ def vectors_of(selection: Selection, texts: Texts) -> tuple[NDArray[np.float32],
     signal = selection.inputs.signals.get("vectors")
     if signal is None:
         known = encoder()
-        return known.encode(texts.text), f"{known.note}, of the first 8,000 bytes of a text"
+        return known.encode(texts.text), f"vectors of {known.name} (first {MEASURED:,} bytes of a text)"
     corpus = selection.corpus
     key = column_key(corpus, signal)
     parts = []
@@ -53,7 +53,7 @@ def vectors_of(selection: Selection, texts: Texts) -> tuple[NDArray[np.float32],
         if ends[1] > ends[0]:
             column = rows_of(corpus.batch(fragment, key).column(0))
             parts.append(np.asarray(column[texts.rows[ends[0] : ends[1]] - fragment.first_row], np.float32))
-    told = signal.note if isinstance(signal, Vectors) else "vectors of the run"
+    told = f"vectors of {signal.built.name}" if isinstance(signal, Vectors) else "vectors of the run"
     return np.concatenate(parts), told
 
 

@@ -157,14 +157,14 @@ def told_dedup(report: dict[str, Any], found: Sequence[Pair]) -> Dedup:
 def _measured(sample: dict[str, Any] | None) -> list[tuple[str, str]]:
     if not sample:
         return []
-    base = f"{sample['records']:,} records of this pool, all pairs compared exactly: {sample['pairs']:,} similar pairs"
+    base = f"among {sample['records']:,} records of this pool, all pairs compared exactly"
     if sample["recall"] is None:
-        return [("Measured misses", f"{base}, so nothing can be said.")]
+        return [("Measured recall", f"No similar pairs {base}: nothing to measure.")]
     told = [
         (
             "Measured recall",
-            f"{sample['recall']:.1%} (95% interval {sample['low']:.1%} to {sample['high']:.1%}), on {base}; "
-            f"of {sample['both_stay']:,} both records are still in.",
+            f"{sample['recall']:.1%} (95% interval {sample['low']:.1%} to {sample['high']:.1%}) of {sample['pairs']:,} "
+            f"similar pairs {base}. Of {sample['both_stay']:,} pairs both records are still in.",
         )
     ]
     if sample.get("precision") is not None:
@@ -232,7 +232,9 @@ class Teller:
         if reason:
             why = explain(rows, row) if rows.status[row] else decided.reasons[decided.reason[row]]
             facts.append(("why:", why))
-        place = f"{selection.corpus.file_of(row)}, line {int(rows.line[row]):,}"
+        place = f"line {int(rows.line[row]):,}"
+        if len(selection.corpus.opened) > 1:
+            place = f"{selection.corpus.file_of(row)}, {place}"
         return Example(selection.identities.strings(np.array([row]))[0].as_py(), place, tuple(facts), text)
 
 

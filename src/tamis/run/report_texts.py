@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from tamis.corpus.chunk import Chunk, Reading, Text
@@ -22,7 +23,7 @@ from tamis.corpus.recognise import text_option
 from tamis.corpus.table_chunk import TableChunk
 from tamis.kernels.hashing import salt, uniforms
 
-__all__ = ["Lines", "Texts", "counted", "read_texts", "stretches"]
+__all__ = ["Fields", "Texts", "counted", "read_texts", "stretches"]
 
 #: Bytes of a text that are measured; its length is that of the whole.
 MEASURED = 8_000
@@ -60,8 +61,8 @@ class Texts:
         return self.text.data[start:stop].tobytes().decode("utf-8", "replace"), int(self.nbytes[place])
 
 
-#: The records as JSON lines, for whoever wants their fields.
-Lines = list[bytes]
+#: The short fields of each of some records, as texts.
+Fields = list[dict[str, str]]
 
 
 def counted(
@@ -94,8 +95,8 @@ def stretches(corpus: Corpus, seed: int, limit: int = GONE_THROUGH) -> NDArray[n
     return np.asarray(few[np.arange(n) * _STRETCHES // max(n, 1)])
 
 
-def read_texts(corpus: Corpus, rows: NDArray[np.int64], with_lines: bool = False) -> tuple[Texts, Lines]:
-    """Return the texts of the given records (input positions, ascending), and them as JSON lines if asked for."""
+def read_texts(corpus: Corpus, rows: NDArray[np.int64], with_fields: bool = False) -> tuple[Texts, Fields]:
+    """Return the texts of the given records (input positions, ascending), and their short fields if asked for."""
 
     def bounds(fragment: Fragment) -> tuple[int, int]:
         ends = np.searchsorted(rows, (fragment.first_row, fragment.first_row + fragment.rows))
@@ -105,28 +106,28 @@ def read_texts(corpus: Corpus, rows: NDArray[np.int64], with_lines: bool = False
         start, stop = bounds(fragment)
         return stop > start
 
-    def load(item: tuple[Fragment, Callable[[], Chunk]]) -> tuple[list[bytes], NDArray[np.int64], Lines]:
+    def load(item: tuple[Fragment, Callable[[], Chunk]]) -> tuple[list[bytes], NDArray[np.int64], Fields]:
         fragment, loader = item
         start, stop = bounds(fragment)
         local = rows[start:stop] - fragment.first_row
         chunk = loader()
         text = _texts(corpus, fragment, chunk, local)
-        lines = [line if len(line) <= 1 << 16 else b"" for line in chunk.jsonl(local)] if with_lines else []
+        fields = [_short_fields(line) for line in chunk.jsonl(local)] if with_fields else []
         data, offsets = text.data, text.offsets
         parts = [_cut(data[a : min(b, a + MEASURED)].tobytes()) for a, b in pairwise(offsets.tolist())]
-        return parts, np.diff(offsets), lines
+        return parts, np.diff(offsets), fields
 
     parts: list[bytes] = []
     sizes: list[NDArray[np.int64]] = []
-    lines: Lines = []
+    fields: Fields = []
     for found, size, some in corpus.engine.map(load, corpus.fragment_tasks(holds)):
         parts += found
         sizes.append(size)
-        lines += some
+        fields += some
     offsets = np.zeros(len(parts) + 1, np.int64)
     np.cumsum([len(part) for part in parts], out=offsets[1:])
     data = np.frombuffer(b"".join(parts), np.uint8)
-    return Texts(rows, Text(data, offsets), np.concatenate(sizes) if sizes else np.empty(0, np.int64)), lines
+    return Texts(rows, Text(data, offsets), np.concatenate(sizes) if sizes else np.empty(0, np.int64)), fields
 
 
 def _texts(corpus: Corpus, fragment: Fragment, chunk: Chunk, rows: NDArray[np.int64]) -> Text:
@@ -138,6 +139,18 @@ def _texts(corpus: Corpus, fragment: Fragment, chunk: Chunk, rows: NDArray[np.in
         few = JsonChunk.from_lines(np.frombuffer(b"\n".join(chunk.jsonl(rows)) + b"\n", np.uint8))
     shape: Any = corpus.opened[fragment.source].shape or text_option("text")
     return few.parse(Reading(shape)).text
+
+
+def _short_fields(line: bytes) -> dict[str, str]:
+    """Return the short texts and the truth values of a record."""
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:  # what this parser refuses, such as NaN, is no group
+        return {}
+    if not isinstance(record, dict):
+        return {}
+    texts = {name: value for name, value in record.items() if isinstance(value, str) and len(value) <= 80}
+    return texts | {name: str(value).lower() for name, value in record.items() if isinstance(value, bool)}
 
 
 def _cut(text: bytes) -> bytes:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tamis.corpus.corpus import Corpus, Settings
 from tamis.corpus.identity import Ids
-from tamis.errors import InputError, OptionError
+from tamis.errors import OptionError
+from tamis.run.available import available, check_rejected
 from tamis.run.choose import budget_of, choose
 from tamis.run.inputs import Inputs
 from tamis.run.options import Job, Runtime
@@ -19,16 +18,10 @@ from tamis.run.session import Session
 from tamis.run.where import parse_where
 from tamis.select import get as get_method
 from tamis.select.base import Selector
-from tamis.select.dsir import Dsir
 from tamis.select.quotas import Quota
-from tamis.select.random import Random
-from tamis.signals.base import Signal
-from tamis.signals.bytes import Bytes
 from tamis.signals.compute import compute
-from tamis.signals.ngrams import NgramCount
-from tamis.signals.tokens import Tokens
 
-__all__ = ["available_signals", "check_rejected", "make_method", "prepare", "read_targets", "run_select", "settings_of"]
+__all__ = ["make_method", "prepare", "read_targets", "run_select", "settings_of"]
 
 
 def run_select(
@@ -166,8 +159,7 @@ def prepare(job: Job, targets: list[Corpus], progress: Progress) -> tuple[Select
     OptionError
         If a target is needed and none is given.
     """
-    method, signals = _aim(job, make_method(job), targets, progress)
-    inputs = Inputs(signals)
+    method, inputs = available(job, make_method(job), targets, progress)
     if job.tokens is not None:
         inputs.want("tokens")
     for name in method.needs():
@@ -178,13 +170,9 @@ def prepare(job: Job, targets: list[Corpus], progress: Progress) -> tuple[Select
     if job.where:
         inputs.want_all(parse_where(job.where).names)
     if job.rules:
-        from tamis.signals.rules import Rules
-
-        inputs.signals["rules"] = Rules(job.rules, without=job.no_rules, languages=job.languages)
+        inputs.want("rules")
     if job.dedup is not None:
-        from tamis.signals.minhash import MinHash
-
-        inputs.signals["minhash"] = MinHash()
+        inputs.want("minhash")
         if job.dedup_by is not None:
             inputs.want(job.dedup_by.removesuffix(":asc").removesuffix(":desc"))
     for text in job.quotas:
@@ -192,49 +180,3 @@ def prepare(job: Job, targets: list[Corpus], progress: Progress) -> tuple[Select
     if not targets and "ratio" in inputs.fields:
         raise OptionError("the signal 'ratio' needs a target: --target FILES, the examples to resemble.")
     return method, inputs
-
-
-def available_signals(job: Job, targets: list[Corpus], progress: Progress) -> dict[str, Signal]:
-    """Return the signals a run can compute, by name."""
-    return _aim(job, Random(), targets, progress)[1]
-
-
-def _aim(job: Job, method: Selector, targets: list[Corpus], progress: Progress) -> tuple[Selector, dict[str, Signal]]:
-    """Return the method and the signals a run can compute, by name; those of a target once it is read."""
-    weigher = method if isinstance(method, Dsir) else Dsir()
-    features = weigher.features()
-    signals: dict[str, Signal] = {
-        "tokens": Tokens(job.tokenizer),
-        "bytes": Bytes(),
-        "ngrams": features,
-        "ngram_count": NgramCount(features),
-    }
-    if not targets:
-        return method, signals
-    with progress.step("target"):
-        counts = []
-        for target in targets:
-            compute(target, [features], strict=job.strict, tolerant=job.max_rejected >= 1)
-            check_rejected(target, job.max_rejected)
-            counts.append(weigher.count(target.batch(f, features.key()).column(0) for f in target.fragments))
-        aimed, found = weigher.against(counts)
-    return (aimed if isinstance(method, Dsir) else method), signals | found
-
-
-def check_rejected(corpus: Corpus, limit: float) -> None:
-    """Stop when more records were set aside than allowed.
-
-    Raises
-    ------
-    InputError
-        With the counts, and the first record that was set aside.
-    """
-    n, bad = len(corpus.rows), int(np.count_nonzero(corpus.rows.status))
-    if not n:
-        names = ", ".join(opened.source.name for opened in corpus.opened[:3])
-        raise InputError(f"expected records, got an empty pool: {names}.")
-    if bad > limit * n:
-        raise InputError(
-            f"{bad:,} of {n:,} records ({bad / n:.1%}) cannot be used; the limit is {limit:.0%} (--max-rejected). "
-            f"The first: {corpus.tell(int(np.flatnonzero(corpus.rows.status)[0]))}"
-        )

@@ -6,6 +6,9 @@
 `top`         the highest (or lowest) of any signal
 `length`      the longest (or shortest) records
 `dsir`        like a target, by importance resampling on hashed n-grams
+`odis`        the best along each of a few orthogonal directions of quality
+`kmq`         k-means clusters with quotas, drawn by quality
+`semdedup`    no two that mean nearly the same
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -30,6 +33,9 @@ METHODS: dict[str, str] = {
     "top": "tamis.select.top:Top",
     "length": "tamis.select.length:Length",
     "dsir": "tamis.select.dsir:Dsir",
+    "odis": "tamis.select.odis:Odis",
+    "kmq": "tamis.select.kmq:Kmq",
+    "semdedup": "tamis.select.semdedup:Semdedup",
 }
 """Name to "module:class", in the order in which they are listed."""
 

@@ -13,7 +13,6 @@ each goes on down its own order. The paper trains a model for each axis; here si
 
 from __future__ import annotations
 
-import copy
 import itertools
 from dataclasses import dataclass, replace
 from typing import Any
@@ -55,13 +54,13 @@ class Axes:
 def axes(scores: Any, components: int = 4) -> Axes:
     """Return up to `components` principal axes of `n x m` scores.
 
-    Axes without variance are left out. Sums run down the rows as given; sort them for results that
-    do not depend on their order, to the last bit.
+    Axes without variance are left out; of constants alone there is one, along which all are 0. Sums
+    run down the rows as given: sort them for results that do not depend on their order to the last bit.
 
     Raises
     ------
     InputError
-        `scores` is no `n x m` array of finite numbers, or all its columns are constant.
+        `scores` is no `n x m` array of finite numbers.
     """
     x = np.asarray(scores, np.float64)
     if x.ndim != 2 or not x.size:
@@ -74,9 +73,10 @@ def axes(scores: Any, components: int = 4) -> Axes:
     correlation = np.array([[float((a * b).sum()) / len(x) for b in columns] for a in columns])
     variance, vectors = np.linalg.eigh(correlation)
     order = np.argsort(-variance, kind="stable")[: max(1, int(components))]
-    order = order[variance[order] > _FLAT * max(1, len(columns))]
+    order = order[variance[order] > _FLAT * len(columns)]
     if not len(order):
-        raise InputError("odis, scores: expected a signal that varies, got constants alone.")
+        m = len(columns)
+        return Axes(np.full((m, 1), m**-0.5), np.zeros(1), np.zeros((len(x), 1)))
     loadings = np.stack([_signed(vectors[:, j]) for j in order], axis=1)
     points = np.stack([_along(columns, loadings[:, c]) for c in range(len(order))], axis=1)
     return Axes(loadings, variance[order] / variance.sum(), points / np.sqrt(variance[order]))
@@ -166,7 +166,6 @@ class Odis(Selector):
 
     signals: str
     components: int
-    _constraints: Constraints | None = None
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -177,7 +176,8 @@ class Odis(Selector):
                 name, way = part, "desc"
             if not name or way not in ("asc", "desc") or name in self.wanted:
                 raise OptionError(
-                    f"method 'odis', option 'signals': expected different names such as 'a,b,c:asc', got '{self.signals}'."
+                    f"method 'odis', option 'signals': expected different names such as 'a,b,c:asc',"
+                    f" got '{self.signals}'."
                 )
             self.wanted[name] = -1.0 if way == "asc" else 1.0
 
@@ -190,52 +190,45 @@ class Odis(Selector):
         return self._rank(pool)[0]
 
     def select(self, pool: Pool, constraints: Constraints, seed: int = 0) -> Chosen:
-        """Rank `pool` with each axis's part counted in the budget's unit, and fill it from the top."""
-        aware = copy.copy(self)
-        aware._constraints = constraints
-        chosen = super(Odis, aware).select(pool, constraints, seed)
-        ranking, found, axis = aware._rank(pool)
-        told = [f"odis: best along axis {c + 1} ({self._told(found.loadings[:, c])})" for c in range(axis.max() + 1)]
+        """Rank `pool` with each axis's part counted in the budget's unit, and fill it from the top.
+
+        The reasons name the axis; the facts tell loadings, variance, how many each axis gave, and
+        the overlap of the axes' own best.
+        """
+        aware = _Aware(**self.options)
+        aware.constraints = constraints
+        chosen = Selector.select(aware, pool, constraints, seed)
+        found, axis = aware.found
+        told = [f"odis: best along axis {c + 1} ({self._told(loading)})" for c, loading in enumerate(found.loadings.T)]
         inside = chosen.rows[chosen.reason[chosen.rows] == 0]
         reason = chosen.reason.copy()
         reason[inside] = len(chosen.reasons) + axis[inside]
-        kept = max(1, len(chosen) // len(told))
-        shared, chance = overlap(found, kept)
-        facts = {
-            "axes": [
-                {
-                    "loadings": dict(zip(self.wanted, found.loadings[:, c].round(6).tolist(), strict=True)),
-                    "explained": round(float(found.explained[c]), 6),
-                    "chosen": int((axis[inside] == c).sum()),
-                }
-                for c in range(len(told))
-            ],
-            "overlap": round(shared, 6),
-            "overlap_by_chance": round(chance, 6),
-        }
+        shared, chance = overlap(found, max(1, len(chosen) // len(told)))
+        about = [
+            {
+                "loadings": dict(zip(self.wanted, loading.round(6).tolist(), strict=True)),
+                "explained": round(part, 6),
+                "chosen": int((axis[inside] == c).sum()),
+            }
+            for c, (loading, part) in enumerate(zip(found.loadings.T, found.explained.tolist(), strict=True))
+        ]
+        facts = {"axes": about, "overlap": round(shared, 6), "overlap_by_chance": round(chance, 6)}
         return replace(chosen, reason=reason, reasons=(*chosen.reasons, *told), facts=facts)
+
+    def _cost(self, n: int) -> _Floats:  # what each record takes of the budget
+        return np.ones(n)
 
     def _rank(self, pool: Pool) -> tuple[Ranking, Axes, NDArray[np.int64]]:
         """Return the ranking, the axes, and the axis each record was taken from (-1 where set aside)."""
-        signs = list(self.wanted.values())
-        columns = [pool.numbers(name, self.name).astype(np.float64) for name in self.wanted]
-        scores = np.stack([sign * column for sign, column in zip(signs, columns, strict=True)], axis=1)
+        columns = [sign * pool.numbers(name, self.name).astype(np.float64) for name, sign in self.wanted.items()]
+        scores = np.stack(columns, axis=1)
         told = np.flatnonzero(~np.isnan(scores).any(axis=1))
         found = axes(scores[told], self.components)
-        constraints = self._constraints
-        cost = np.ones(len(told))
-        if constraints is not None and constraints.budget.unit == "tokens" and constraints.cost is not None:
-            cost = np.asarray(constraints.cost, np.float64)[told]
-        rows, whose = _in_turn(found, cost)
+        rows, whose = _in_turn(found, self._cost(len(pool))[told])
         axis, score = np.full(len(pool), -1, np.int64), np.full(len(pool), np.nan)
         axis[told[rows]], score[told[rows]] = whose, found.points[rows, whose]
-        ranking = Ranking(
-            told[rows],
-            score,
-            "odis: best along an axis",
-            np.zeros(len(pool), np.int8),
-            ("odis: lacks a signal (NaN)",),
-        )
+        why = ("odis: lacks a signal (NaN)",)
+        ranking = Ranking(told[rows], score, "odis: best along an axis", np.zeros(len(pool), np.int8), why)
         return ranking, found, axis
 
     def _told(self, loadings: _Floats) -> str:
@@ -243,3 +236,20 @@ class Odis(Selector):
             f"{part:+.2f} {name}{':asc' if sign < 0 else ''}"
             for (name, sign), part in zip(self.wanted.items(), loadings.tolist(), strict=True)
         )
+
+
+class _Aware(Odis):
+    """The method with a budget in sight; keeps what it found."""
+
+    constraints: Constraints
+    found: tuple[Axes, NDArray[np.int64]]
+
+    def _cost(self, n: int) -> _Floats:
+        if self.constraints.budget.unit == "tokens" and self.constraints.cost is not None:
+            return np.asarray(self.constraints.cost, np.float64)
+        return super()._cost(n)
+
+    def rank(self, pool: Pool, seed: int) -> Ranking:  # noqa: ARG002
+        ranking, found, axis = self._rank(pool)
+        self.found = found, axis
+        return ranking

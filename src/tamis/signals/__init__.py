@@ -6,6 +6,9 @@
 `ngrams`        hashed word n-grams, a list a record
 `ngram_count`   how many of them
 `ratio`         log importance of a target against the pool
+`perplexity`    bits per byte under a model of a target, or of the rest of the pool
+`minhash`       signatures of near-duplicates
+`rules`         which rules of Gopher, C4 and FineWeb a record fails
 ==============  ===============================================================
 
 `SIGNALS` maps names, in that order, to where they live, so that listing them loads none.
@@ -27,6 +30,9 @@ SIGNALS: dict[str, str] = {
     "ngrams": "tamis.signals.ngrams:Ngrams",
     "ngram_count": "tamis.signals.ngrams:NgramCount",
     "ratio": "tamis.signals.ratio:Ratio",
+    "perplexity": "tamis.signals.perplexity:Perplexity",
+    "minhash": "tamis.signals.minhash:MinHash",
+    "rules": "tamis.signals.rules:Rules",
 }
 
 

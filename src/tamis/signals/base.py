@@ -64,8 +64,11 @@ class RecordSignal(Signal):
 class PoolSignal(Signal):
     """A signal that needs a summary of the whole pool first.
 
-    `columns` maps the names of `inputs` to their columns for one fragment.
+    `columns` maps the names of `inputs` to their columns for one fragment; where `keyed` is set,
+    also `key` to the keys of its records, a struct of `hi` and `lo` (uint64).
     """
+
+    keyed: ClassVar[bool] = False
 
     @abstractmethod
     def summary(self, columns: Mapping[str, pa.Array]) -> Any:

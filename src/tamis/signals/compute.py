@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
+import pyarrow as pa
+
 from tamis.corpus.corpus import Corpus, Fragment
 from tamis.signals.base import PoolSignal, RecordSignal, Signal
 
@@ -85,4 +87,8 @@ def _one(corpus: Corpus, signal: PoolSignal, key: str, state: Any, fragment: Fra
 
 
 def _columns(corpus: Corpus, signal: Signal, fragment: Fragment) -> dict[str, Any]:
-    return {s.name: corpus.batch(fragment, column_key(corpus, s)).column(0) for s in signal.inputs}
+    columns = {s.name: corpus.batch(fragment, column_key(corpus, s)).column(0) for s in signal.inputs}
+    if isinstance(signal, PoolSignal) and signal.keyed:
+        rows = corpus.batch(fragment, "rows")
+        columns["key"] = pa.StructArray.from_arrays([rows.column("hi"), rows.column("lo")], ["hi", "lo"])
+    return columns
