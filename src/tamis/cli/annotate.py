@@ -46,7 +46,7 @@ def command(
     job = Job(
         pool=given["pool"], fraction=1.0, target=given["target"], text=given["text"], target_text=given["target_text"],
         shape=given["shape"], id_field=given["id_field"], format=given["format"], per_file=given["per_file"],
-        tokenizer=given["tokenizer"], strict=given["strict"],
+        tokenizer=given["tokenizer"], encoder=given["encoder"], strict=given["strict"],
         max_rejected=parse_rate(given["max_rejected"], "--max-rejected"),
     )  # fmt: skip
     outputs = Outputs(output, shards)

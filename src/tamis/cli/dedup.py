@@ -51,6 +51,7 @@ def command(output: Path, as_json: bool, force: bool, quiet: bool, **given: Any)
         format=given["format"],
         per_file=given["per_file"],
         tokenizer=given["tokenizer"],
+        encoder=given["encoder"],
         strict=given["strict"],
         max_rejected=parse_rate(given["max_rejected"], "--max-rejected"),
     )

@@ -109,6 +109,7 @@ def job_of(given: dict[str, Any]) -> Any:
         format=given["format"],
         per_file=given["per_file"],
         tokenizer=given["tokenizer"],
+        encoder=given["encoder"],
         seed=given["seed"],
         strict=given["strict"],
         max_rejected=parse_rate(given["max_rejected"], "--max-rejected"),

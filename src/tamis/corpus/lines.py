@@ -8,6 +8,7 @@ decompressed once, in order, and cut at line ends.
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import lzma
 import os
@@ -29,6 +30,8 @@ __all__ = ["LineFile", "LineStream", "WholeFile", "open_stream"]
 #: Makes a chunk of a buffer; the flag says whether the buffer is the beginning of the file.
 Maker = Callable[[NDArray[np.uint8], bool], Chunk]
 
+#: Bytes read at a time of a stream near its damage.
+_SALVAGE = (1 << 12, 1)
 #: What reading a damaged or cut compressed stream may raise.
 _DAMAGED = (EOFError, OSError, lzma.LZMAError, zlib.error, pa.ArrowInvalid)
 
@@ -157,6 +160,7 @@ class LineStream:
                         wanted -= len(part)
                 except _DAMAGED as error:
                     failure = error
+                    parts.append(self._salvaged(done + sum(map(len, parts))))
                 block = b"".join(parts)
                 done += len(block)
                 self.unpacked_per_byte = done / max(raw.tell(), 1)
@@ -170,6 +174,24 @@ class LineStream:
                     return
                 if wanted > 0:
                     return
+
+    def _salvaged(self, done: int) -> bytes:
+        """Return what can be decompressed between `done` bytes, where a read failed, and the damage.
+
+        A decompressor may give nothing of a read that meets damage, so the stream is read anew, less
+        and less at a time: what is found depends on the file, not on how it was being read.
+        """
+        found = b""
+        for step in _SALVAGE:
+            with self.path.open("rb") as raw, open_stream(raw, self.compression) as stream:
+                read = stream.read1  # type: ignore[attr-defined]
+                with contextlib.suppress(*_DAMAGED):
+                    left = done + len(found)
+                    while left > 0 and (part := read(min(left, 1 << 20))):
+                        left -= len(part)
+                    while part := read(step):
+                        found += part
+        return found
 
 
 class WholeFile:

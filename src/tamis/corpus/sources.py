@@ -144,12 +144,13 @@ def _inside(folder: Path) -> list[Path]:
 
 
 def _folder(folder: Path, passed: list[str]) -> Iterator[tuple[str, Path]]:
+    inside = _inside(folder)
     if is_dataset_folder(folder):
         yield str(folder), folder
         return
     found: list[Path] = []
     own = _Own()
-    for path in _inside(folder):
+    for path in inside:
         inside = path.relative_to(folder)
         if any(part.startswith(".") for part in inside.parts):
             continue
@@ -276,7 +277,7 @@ def _driver(url: str) -> tuple[Any, str]:
             raise missing_extra(str(error.name or scheme), extra, f"reading {shown}") from error
         raise UserError(f"reading {shown} needs a driver that is not installed: {error}") from error
     except ValueError as error:
-        raise InputError(f"{shown}: {error}") from error
+        raise InputError(f"{shown}: {error}. Install the driver that knows it, or copy the file here.") from error
     return files, str(remote)
 
 

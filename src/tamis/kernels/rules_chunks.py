@@ -21,7 +21,6 @@ from tamis.kernels.rules_words import (
     SEED,
     TURN,
     Words,
-    emit,
     rest64,
     split_chunk,
 )
@@ -30,7 +29,7 @@ from tamis.kernels.vector import load8, store8
 
 __all__ = ["BLANK", "KIND", "WIDE", "chunk"]
 
-BLANK, WIDE, _ALNUM, _OTHER = 0, 1, 2, 3
+BLANK, WIDE, _ALNUM, _OTHER = 0, 1, 2, 3  # what a byte can be
 
 
 def _kinds() -> NDArray[np.uint8]:

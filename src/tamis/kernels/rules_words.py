@@ -44,7 +44,7 @@ __all__ = ["ALL_PUNCT", "ENDS", "HAS_LETTER", "NOT_SYMBOL", "SEED", "TURN", "Wor
 # The marks of a word.
 HAS_LETTER, NOT_SYMBOL = 1, 2
 ENDS = 4  # a single character that ends a sentence
-ALL_PUNCT = 8
+ALL_PUNCT = 8  # all of Unicode category P
 
 SEED, TURN = np.uint64(0xA0761D6478BD642F), np.uint64(0xE7037ED1A0B428DB)
 """The start and the multiplier of a word's hash: blocks of 8 bytes folded, then the length."""

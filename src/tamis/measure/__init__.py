@@ -6,6 +6,7 @@
 `ngrams`        share of different n-grams, among equally many of each set
 `divergence`    KL divergence between hashed n-gram distributions, as DSIR defines it
 `plane`         two directions to draw a set of vectors by, and the words that tell their ends
+`linear`        dot products and eigenvalues, the same on any number of threads
 `chance`        random selections of the same budget, and where a figure stands among theirs
 ==============  =================================================================================
 

@@ -7,9 +7,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from tamis.errors import InputError
 from tamis.measure.diversity import unit_rows
+from tamis.measure.linear import dots
 
 __all__ = ["mean_nearest", "nearest_distances"]
 
+_ROUNDING = 1e-12  # of a cosine of equal vectors
 _TILE = 512  # records a tile: a block of similarities takes 2 MB
 
 
@@ -30,12 +32,13 @@ def nearest_distances(vectors: ArrayLike) -> NDArray[np.float64]:
     best = np.full(n, -np.inf)
     for i in range(0, n, _TILE):
         for j in range(i, n, _TILE):
-            block = rows[i : i + _TILE] @ rows[j : j + _TILE].T
+            block = dots(rows[i : i + _TILE], rows[j : j + _TILE])
             if i == j:
                 np.fill_diagonal(block, -np.inf)
             best[i : i + _TILE] = np.maximum(best[i : i + _TILE], block.max(axis=1))
             best[j : j + _TILE] = np.maximum(best[j : j + _TILE], block.max(axis=0))
-    return np.clip(1.0 - best, 0.0, 2.0)
+    apart = 1.0 - best
+    return np.where(apart < _ROUNDING, 0.0, apart)
 
 
 def mean_nearest(vectors: ArrayLike) -> float:

@@ -8,12 +8,12 @@ Evenness". Choosing the smaller of the two equal forms by itself, and refusing z
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tamis.errors import InputError
+from tamis.measure.linear import dots, eigenvalues
 
 __all__ = ["effective_number", "unit_rows", "vendi", "vendi_of_kernel"]
 
@@ -41,8 +41,8 @@ def vendi(vectors: ArrayLike, q: float = 1.0) -> float:
     """
     rows = unit_rows(vectors)
     n, d = rows.shape
-    gram = rows.T @ rows if d < n else rows @ rows.T
-    return _of_spectrum(np.linalg.eigvalsh(gram / n), q)
+    few = rows.T if d < n else rows
+    return _of_spectrum(eigenvalues(dots(few, few) / n), q)
 
 
 def vendi_of_kernel(kernel: ArrayLike, q: float = 1.0) -> float:
@@ -58,7 +58,7 @@ def vendi_of_kernel(kernel: ArrayLike, q: float = 1.0) -> float:
         raise InputError(f"vendi: expected an n x n kernel, got an array of shape {k.shape}.")
     if not np.allclose(np.diag(k), 1.0):
         raise InputError("vendi: expected a kernel with ones on its diagonal, got others.")
-    return _of_spectrum(np.linalg.eigvalsh(k / len(k)), q)
+    return _of_spectrum(eigenvalues(k / len(k)), q)
 
 
 def effective_number(counts: ArrayLike, q: float = 1.0) -> float:
@@ -100,7 +100,7 @@ def unit_rows(vectors: ArrayLike) -> NDArray[np.float64]:
     return x
 
 
-def _of_spectrum(eigenvalues: NDArray[Any], q: float) -> float:
+def _of_spectrum(eigenvalues: NDArray[np.float64], q: float) -> float:
     kept = eigenvalues[eigenvalues > _DUST]
     return _hill(kept / kept.sum(), q)
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tamis.errors import InputError
+from tamis.measure.linear import dots, leading
 
 __all__ = ["Plane", "plane", "telling_words"]
 
@@ -57,12 +58,9 @@ def plane(vectors: ArrayLike) -> Plane:
         raise InputError(f"plane: expected n x d finite numbers with d of at least 2, got shape {x.shape}.")
     centre = x.mean(axis=0)
     x -= centre
-    spread, directions = np.linalg.eigh(x.T @ x)
-    axes = directions[:, [-1, -2]]
-    largest = np.abs(axes).argmax(axis=0)
-    axes = axes * np.where(axes[largest, [0, 1]] < 0, -1.0, 1.0)
-    total = float(spread.sum())
-    share = (float(spread[-1]) / total, float(spread[-2]) / total) if total > 0 else (0.0, 0.0)
+    spread, axes = leading(dots(x.T, x.T), 2)
+    total = float((x * x).sum())
+    share = (float(spread[0]) / total, float(spread[1]) / total) if total > 0 else (0.0, 0.0)
     return Plane(centre, axes, share)
 
 

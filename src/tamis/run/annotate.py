@@ -156,28 +156,44 @@ def run_annotate(
     """
     if not names:
         raise OptionError(f"expected at least one signal: --signals NAME,... Known: {', '.join(SIGNALS)}.")
+    for name in names:
+        if name not in SIGNALS:
+            raise unknown("signal", name, SIGNALS)
     progress = progress or Progress(runtime.quiet)
     session = Session(runtime, output, job.told("annotate"))
     try:
         corpus = session.corpus(job.pool if objects is None else objects, settings_of(job), job.format)
         session.tell_passed_over(progress)
-        _, inputs = available(job, Random(), read_targets(session, job, target_objects), progress)
-        for name in names:
-            if name not in SIGNALS:
-                raise unknown("signal", name, SIGNALS)
-            inputs.want(name)
-            if name not in inputs.signals:
-                raise OptionError(f"the signal '{name}' needs a target: --target FILES.")
-            if not inputs.signals[name].numeric:
-                raise OptionError(f"the signal '{name}' is not one number a record and stays in the store.")
-        size = sum(opened.source.path.stat().st_size for opened in corpus.opened if opened.source.path.is_file())
-        with progress.step("read", size) as done:
-            compute(
-                corpus, list(inputs.signals.values()), strict=job.strict,
-                tolerant=job.max_rejected >= 1, on_progress=done,
-            )  # fmt: skip
-        check_rejected(corpus, job.max_rejected)
-        return Annotation(job, session, corpus, inputs, progress)
+        targets = read_targets(session, job, target_objects)
+        return session.mended(lambda: _annotate(job, names, session, corpus, targets, progress), progress)
     except BaseException:
         session.close()
         raise
+
+
+def _annotate(
+    job: Job,
+    names: tuple[str, ...],
+    session: Session,
+    corpus: Corpus,
+    targets: list[Corpus],
+    progress: Progress,
+) -> Annotation:
+    """Compute signals over the files that were opened."""
+    _, inputs = available(job, Random(), targets, progress)
+    for name in names:
+        inputs.want(name)
+        if name not in inputs.signals:
+            raise OptionError(f"the signal '{name}' needs a target: --target FILES.")
+        if not inputs.signals[name].numeric:
+            raise OptionError(f"the signal '{name}' is not one number a record and stays in the store.")
+    size = sum(opened.source.path.stat().st_size for opened in corpus.opened if opened.source.path.is_file())
+    with progress.step("read", size) as done:
+        compute(
+            corpus, list(inputs.signals.values()), strict=job.strict,
+            tolerant=job.max_rejected >= 1, on_progress=done,
+        )  # fmt: skip
+    check_rejected(corpus, job.max_rejected)
+    found = Annotation(job, session, corpus, inputs, progress)
+    found.columns()  # all can be read
+    return found

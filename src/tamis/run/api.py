@@ -45,6 +45,7 @@ def select(
     format: str | None = None,
     per_file: bool = False,
     tokenizer: str = "wordllama",
+    encoder: str = "wordllama",
     seed: int = 0,
     strict: bool = False,
     max_rejected: float | str = 0.1,
@@ -86,7 +87,7 @@ def select(
         Field or template of the text.
     id : str, optional
         Field of the ids; default the hash of the record.
-    shape, format, per_file, tokenizer, strict, max_rejected
+    shape, format, per_file, tokenizer, encoder, strict, max_rejected
         How records are read; see `tamis select --help`.
     seed : int
         Decides everything random.
@@ -126,7 +127,7 @@ def select(
         dedup=dedup, dedup_by=dedup_by,
         against=_paths(against), quotas=_words(quota), must_keep=_ids(must_keep), must_drop=_ids(must_drop),
         text=text, target_text=target_text, shape=shape, id_field=id, format=format, per_file=per_file,
-        tokenizer=tokenizer, strict=strict, max_rejected=parse_rate(max_rejected, "--max-rejected"),
+        tokenizer=tokenizer, encoder=encoder, strict=strict, max_rejected=parse_rate(max_rejected, "--max-rejected"),
     )  # fmt: skip
     runtime = Runtime.of(threads, memory, store, quiet)
     return run_select(job, runtime, objects=objects, target_objects=target_objects)

@@ -38,6 +38,7 @@ def available(job: Job, method: Selector, targets: list[Corpus], progress: Progr
         "perplexity": partial(_perplexity, job, targets, progress),
         "minhash": _minhash,
         "rules": partial(_rules, job),
+        "vectors": partial(_vectors, job),
     }
     if targets:
         with progress.step("target"):
@@ -74,6 +75,12 @@ def _minhash() -> Signal:
     from tamis.signals.minhash import MinHash
 
     return MinHash()
+
+
+def _vectors(job: Job) -> Signal:
+    from tamis.signals.vectors import Vectors
+
+    return Vectors(job.encoder)
 
 
 def _rules(job: Job) -> Signal:

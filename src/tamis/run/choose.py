@@ -22,6 +22,7 @@ from tamis.run.where import Where
 from tamis.select.base import Chosen, Groups, Pool, Selector
 from tamis.select.constraints import Budget, Constraints
 from tamis.select.quotas import Quota
+from tamis.signals.compute import column_key
 
 __all__ = ["Choice", "budget_of", "choose", "find_pins"]
 
@@ -129,6 +130,12 @@ def choose(
     if "tokens" in signals:
         counts["tokens_eligible"] = int(signals["tokens"][taken].sum())
         counts["tokens_chosen"] = int(signals["tokens"][taken[chosen.rows]].sum())
+    if chosen.neighbour is not None and chosen.similarity is not None:
+        named = chosen.neighbour >= 0
+        verdicts.neighbour[taken[named]] = taken[chosen.neighbour[named]]
+        verdicts.similarity[taken[named]] = chosen.similarity[named]
+    if chosen.facts:
+        reports["method"] = dict(chosen.facts)
     decided = verdicts.decide(chosen, taken, np.concatenate([pins.keep, pins.drop]), groups, signals)
     notes = _notes(job, eligible, chosen, constraints)
     return Choice(np.sort(taken[chosen.rows]), decided, counts, notes, reports)
@@ -149,6 +156,8 @@ def _pool_columns(
     for name in method.needs():
         if name == "order":
             columns[name] = taken
+        elif name == "vectors":
+            columns[name] = _matrix(corpus, column_key(corpus, inputs.signals[name]), taken)
         elif name in signals:
             columns[name] = signals[name][taken]
         elif name in method.group_needs():
@@ -157,6 +166,22 @@ def _pool_columns(
         else:
             columns[name] = inputs.numbers(corpus, name)[taken]
     return columns
+
+
+def _matrix(corpus: Corpus, column: str, taken: NDArray[np.int64]) -> NDArray[Any]:
+    """Return a vector column of the records `taken`, in their order: one fragment at a time is turned."""
+    from tamis.signals.vectors import rows_of
+
+    place = np.full(len(corpus.rows), -1, np.int64)
+    place[taken] = np.arange(len(taken))
+    found: NDArray[Any] | None = None
+    for fragment in corpus.fragments:
+        part = rows_of(corpus.batch(fragment, column).column(0))
+        if found is None:
+            found = np.zeros((len(taken), part.shape[1]), part.dtype)
+        at = place[fragment.first_row : fragment.first_row + fragment.rows]
+        found[at[at >= 0]] = part[at >= 0]
+    return np.empty((0, 0), np.float16) if found is None else found
 
 
 def _constraints(

@@ -51,8 +51,8 @@ class Job:
         Ids.
     text, shape, id_field, format, per_file, target_text
         How records are read.
-    tokenizer : str
-        The tokenizer that counts tokens.
+    tokenizer, encoder : str
+        What counts tokens, and what makes vectors.
     seed : int
         Decides everything random.
     strict : bool
@@ -86,6 +86,7 @@ class Job:
     format: str | None = None
     per_file: bool = False
     tokenizer: str = "wordllama"
+    encoder: str = "wordllama"
     seed: int = 0
     strict: bool = False
     max_rejected: float = 0.1

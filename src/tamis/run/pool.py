@@ -14,6 +14,7 @@ from tamis.corpus.identity import Ids
 from tamis.corpus.objects import to_dicts
 from tamis.corpus.recognise import text_option
 from tamis.run.options import Runtime
+from tamis.run.progress import Progress
 from tamis.run.session import Session
 
 __all__ = ["OpenPool", "open_pool"]
@@ -102,7 +103,7 @@ def open_pool(
     try:
         settings = Settings(text, shape, id_field, per_file)
         corpus = session.corpus(paths if objects is None else objects, settings, format)
-        corpus.scan()
+        session.mended(corpus.scan, Progress())
     except BaseException:
         session.close()
         raise

@@ -109,7 +109,7 @@ def _measured(
     figures = closeness(selection, chance)
     try:
         vectors, source = vectors_of(selection, texts)
-        figures += variety_of_vectors(vectors, source, texts, chance, samples)
+        figures += variety_of_vectors(vectors, source, texts, chance, samples, selection.corpus.engine.map)
         pool = pool_map(vectors, source, texts, chance, samples)
     except UserError as error:
         gaps.append(f"The map, and measures on vectors: {error}")

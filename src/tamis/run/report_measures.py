@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,9 +83,14 @@ def variety_of_words(texts: Texts, chance: Chance, samples: Samples) -> list[Fig
 
 
 def variety_of_vectors(
-    vectors: NDArray[np.float32], source: str, texts: Texts, chance: Chance, samples: Samples
+    vectors: NDArray[np.float32],
+    source: str,
+    texts: Texts,
+    chance: Chance,
+    samples: Samples,
+    each: Callable[..., Iterable[float]],
 ) -> list[Figure]:
-    """Return the Vendi score and the mean distance to the nearest neighbour."""
+    """Return the Vendi score and the mean distance to the nearest neighbour; `each` is the `map` of an engine."""
     told = np.abs(vectors).max(axis=1, initial=0) > 0
 
     def rows(positions: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -94,23 +100,25 @@ def variety_of_vectors(
     parts, random = [rows(part) for part in samples.parts], [rows(part) for part in samples.random]
     if min(map(len, (*parts, *random))) < 2:
         return []
-    most = min(len(parts[0]), vectors.shape[1])
+    most, k = min(len(parts[0]), vectors.shape[1]), len(parts)
+    kinds = list(each(vendi, parts + random))
+    apart = list(each(mean_nearest, parts + random))
     return [
         figure(
             "Vendi score",
             f"Effective number of different records, of at most {most:,}: 1 if all were alike. Higher: more variety. "
             f"Cosine of {source}.",
             samples.basis,
-            float(np.mean([vendi(part) for part in parts])),
-            [vendi(part) for part in random],
+            float(np.mean(kinds[:k])),
+            kinds[k:],
         ),
         figure(
             "Distance to the nearest neighbour",
             "Mean over the records of 1 − cosine to the nearest other one in the sample, by the same vectors. "
             "Higher: fewer records that resemble another.",
             samples.basis,
-            float(np.mean([mean_nearest(part) for part in parts])),
-            [mean_nearest(part) for part in random],
+            float(np.mean(apart[:k])),
+            apart[k:],
         ),
     ]
 

@@ -104,13 +104,19 @@ def edges(selection: Selection) -> list[Found]:
         falls = not len(mine) or float(decided.score[left].mean()) <= float(mine.mean())
         value = -decided.score[left] if falls else decided.score[left]
         keys = selection.identities.keys[left]
-        order = np.lexsort((keys[:, 1], keys[:, 0], value))
-        found.append(
-            Found("Just below the line", "The best by score that were not chosen, and why.", left[order[:_EACH]])
-        )
+        next_, worst = left[_least(value, keys)], left[_least(-value, keys)[::-1]]
+        found.append(Found("Just below the line", "The best by score that were not chosen, and why.", next_))
         if len(left) > 2 * _EACH:
-            found.append(Found("Last of all", "The worst of the eligible records by score.", left[order[-_EACH:]]))
+            found.append(Found("Last of all", "The worst of the eligible records by score.", worst))
     return found
+
+
+def _least(value: NDArray[np.float64], keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return the places of the `_EACH` least values, least first, ties by key."""
+    line = np.partition(value, min(_EACH, len(value)) - 1)[min(_EACH, len(value)) - 1]
+    few = np.flatnonzero(value <= line)
+    order = np.lexsort((keys[few, 1], keys[few, 0], value[few]))
+    return np.asarray(few[order[:_EACH]], np.int64)
 
 
 def pairs(selection: Selection) -> list[tuple[int, int, float]]:

@@ -210,6 +210,7 @@ class Selection:
     def finish(self, draft: Draft, *, annotate: bool = False, ids_only: bool = False, report: bool = True) -> None:
         """Write everything, and put it in place, the manifest last."""
         outputs = draft.files
+        self.corpus.check_unchanged()
         with self.progress.step("write", len(self), "records") as done:
             if ids_only:
                 write_ids(self, outputs)

@@ -33,6 +33,8 @@ PROCESS_BYTES = 400 << 20
 FRAGMENT_FACTOR = 6
 #: Memory of one record while choosing: key, status, place, order, scores (bytes).
 RECORD_BYTES = 120
+#: More of it where the method reads vectors: the default ones, and a method's working copies (bytes).
+VECTOR_BYTES = 1600
 
 
 class Session:
@@ -87,7 +89,7 @@ class Session:
                 f"{len(self.passed_over):,} files were not read (no known suffix, or tamis wrote them): {few}"
             )
 
-    def check_memory(self, records: int) -> None:
+    def check_memory(self, records: int, *, vectors: bool = False) -> None:
         """Refuse to start choosing among more records than the ceiling has room for.
 
         Raises
@@ -95,7 +97,7 @@ class Session:
         BudgetError
             With the memory that would do.
         """
-        needed = PROCESS_BYTES + records * RECORD_BYTES
+        needed = PROCESS_BYTES + records * (RECORD_BYTES + (VECTOR_BYTES if vectors else 0))
         if needed > self.runtime.ceiling():
             raise BudgetError(
                 f"choosing among {records:,} records needs about {needed >> 20:,} MB of memory, the ceiling is "

@@ -56,7 +56,9 @@ def kmq(
         An option that does not exist or does not fit.
     """
     k = check_amount(k)
-    x, keys, order = in_order(matrix(x), keys)
+    x = matrix(x)
+    zero_rows(x)
+    x, keys, order = in_order(x, keys)
     worth = np.ones(len(x)) if quality is None else np.asarray(quality, np.float64)
     if worth.shape != (len(x),):
         raise InputError(f"quality: expected {len(x)} numbers, one a row, got an array of shape {worth.shape}.")

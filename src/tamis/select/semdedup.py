@@ -81,8 +81,9 @@ def semdedup(
         raise OptionError(f"semdedup, eps: expected 0 to 2, got {eps!r}.")
     if keep not in _KEEP:
         raise OptionError(f"semdedup, keep: expected one of {', '.join(_KEEP)}, got {keep!r}.")
-    x, keys, order = in_order(matrix(x), keys)
+    x = matrix(x)
     zero_rows(x)
+    x, keys, order = in_order(x, keys)
     work = _Visit.of(x, keys, clusters, keep, seed)
     found = work.thin(eps)
     if order is None:

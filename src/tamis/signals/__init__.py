@@ -8,6 +8,7 @@
 `ratio`         log importance of a target against the pool
 `perplexity`    bits per byte under a model of a target, or of the rest of the pool
 `minhash`       signatures of near-duplicates
+`vectors`       what a record is about, as 256 numbers
 `rules`         which rules of Gopher, C4 and FineWeb a record fails
 ==============  ===============================================================
 
@@ -32,6 +33,7 @@ SIGNALS: dict[str, str] = {
     "ratio": "tamis.signals.ratio:Ratio",
     "perplexity": "tamis.signals.perplexity:Perplexity",
     "minhash": "tamis.signals.minhash:MinHash",
+    "vectors": "tamis.signals.vectors:Vectors",
     "rules": "tamis.signals.rules:Rules",
 }
 

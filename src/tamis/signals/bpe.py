@@ -17,24 +17,23 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tamis.kernels.hashing import mix64
-
 __all__ = ["LIMIT", "Merges", "compiled", "encode", "holds_added"]
 
 #: Bytes of the longest piece that `encode` takes: its time grows with the square.
 LIMIT = 1024
 
 _META = "\u2581"
-_NEVER = np.int32(2**31 - 1)
 _FREE = np.uint64(2**64 - 1)
+_HALF, _LOWER, _ONE = np.uint64(32), np.uint64(2**32 - 1), np.uint64(1)
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Merges(NamedTuple):
     """A tokenizer as tables.
 
     `symbols` (one for every code point): its token, or -1. `bytes_` (256): the tokens of single
-    bytes. `pairs` (`2**p`): two tokens as the halves of a word, open addressing by `mix64`;
-    `ranks` and `joined`: the place of that merge in the order, and its token. `meta`: the token of
+    bytes. `pairs` (`2**p x 2`), open addressing: two tokens as the halves of a word; the merge's
+    place in the order and its token as the halves of another. `meta`: the token of
     U+2581. `prepends`: whether a text gets one more of them in front. `added`: the strings of
     added tokens end to end, one after the other between `edges`.
     """
@@ -42,8 +41,6 @@ class Merges(NamedTuple):
     symbols: NDArray[np.int32]
     bytes_: NDArray[np.int32]
     pairs: NDArray[np.uint64]
-    ranks: NDArray[np.int32]
-    joined: NDArray[np.int32]
     meta: int
     prepends: bool
     added: NDArray[np.uint8]
@@ -75,53 +72,41 @@ def compiled(config: dict[str, Any]) -> Merges | None:
     for token, number in vocab.items():
         if len(token) == 1:
             symbols[ord(token)] = number
-    tables = _pairs(vocab, model["merges"])
-    if tables is None:
+    pairs = _pairs(vocab, model["merges"])
+    if pairs is None:
         return None
     strings = [content.encode() for content in added]
     edges = np.cumsum([0, *(len(string) for string in strings)])
     bytes_ = np.array([vocab[name] for name in names], np.int32)
     joined = np.frombuffer(b"".join(strings), np.uint8)
-    return Merges(symbols, bytes_, *tables, vocab[_META], prepend in steps, joined, edges.astype(np.int64))
+    return Merges(symbols, bytes_, pairs, vocab[_META], prepend in steps, joined, edges.astype(np.int64))
 
 
-def _pairs(
-    vocab: dict[str, int], merges: list[Any]
-) -> tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.int32]] | None:
+def _pairs(vocab: dict[str, int], merges: list[Any]) -> NDArray[np.uint64] | None:
     """Return the table of merges, or None if one joins what the vocabulary lacks."""
-    found: dict[tuple[int, int], tuple[int, int]] = {}
+    found: dict[int, int] = {}
     for rank, (left, right) in enumerate(merges):
         if left not in vocab or right not in vocab or left + right not in vocab:
             return None
-        found[vocab[left], vocab[right]] = (rank, vocab[left + right])
-    keys = np.array([(a << 32) | b for a, b in found], np.uint64)
-    values = np.array(list(found.values()), np.int32).reshape(-1, 2)
-    slots = 1 << max(4, (2 * len(keys)).bit_length())
-    pairs, ranks, joined = np.full(slots, _FREE), np.full(slots, _NEVER), np.zeros(slots, np.int32)
-    _fill(keys, values, pairs, ranks, joined)
-    return pairs, ranks, joined
+        found[vocab[left] << 32 | vocab[right]] = rank << 32 | vocab[left + right]
+    pairs = np.full((1 << max(4, (2 * len(found)).bit_length()), 2), _FREE)
+    _fill(np.array(list(found.items()), np.uint64).reshape(-1, 2), pairs)
+    return pairs
 
 
 @njit(nogil=True, cache=True)
-def _fill(
-    keys: NDArray[np.uint64],
-    values: NDArray[np.int32],
-    pairs: NDArray[np.uint64],
-    ranks: NDArray[np.int32],
-    joined: NDArray[np.int32],
-) -> None:
-    for i in range(len(keys)):
-        slot = _slot(pairs, keys[i])
-        pairs[slot], ranks[slot], joined[slot] = keys[i], values[i, 0], values[i, 1]
+def _fill(entries: NDArray[np.uint64], pairs: NDArray[np.uint64]) -> None:
+    for i in range(len(entries)):
+        pairs[_slot(pairs, entries[i, 0])] = entries[i]
 
 
 @njit(nogil=True, cache=True)
 def _slot(pairs: NDArray[np.uint64], key: np.uint64) -> int:
     """Return where `key` is in the table, or the free place for it."""
     mask = np.uint64(len(pairs) - 1)
-    slot = mix64(key) & mask
-    while pairs[slot] != key and pairs[slot] != _FREE:
-        slot = (slot + np.uint64(1)) & mask
+    slot = ((key * _GOLDEN) >> _HALF) & mask
+    while pairs[slot, 0] != key and pairs[slot, 0] != _FREE:
+        slot = (slot + _ONE) & mask
     return int(np.int64(slot))
 
 
@@ -169,9 +154,9 @@ def _characters(
 
 
 @njit(nogil=True, cache=True)
-def _pair(merges: Merges, a: np.int32, b: np.int32) -> int:
-    key = (np.uint64(a) << np.uint64(32)) | np.uint64(b)
-    return int(_slot(merges.pairs, key))
+def _merge(pairs: NDArray[np.uint64], a: np.int32, b: np.int32) -> np.uint64:
+    """Return the merge of two tokens: place in the order and token; all ones if there is none."""
+    return np.uint64(pairs[_slot(pairs, (np.uint64(a) << _HALF) | np.uint64(b)), 1])
 
 
 @njit(nogil=True, cache=True)
@@ -181,33 +166,33 @@ def encode(
     stop: int,
     first: bool,
     merges: Merges,
-    where: NDArray[np.int64],
+    room: NDArray[np.uint64],
     out: NDArray[np.int32],
 ) -> int:
     """Write the tokens of the piece `data[start:stop]` of UTF-8 to `out`; return how many.
 
-    `first` says whether the piece opens its text. `where` and `out` have room for `stop - start + 1`
+    `first` says whether the piece opens its text. `room` and `out` have room for `stop - start + 1`
     numbers, `stop - start` being at most `LIMIT`. Of all neighbours that can be joined, the pair
     first in the order of merges is, the leftmost of several; again and again.
     """
+    pairs = merges.pairs
     n = _characters(data, start, stop, first, merges, out)
-    for i in range(n - 1):  # where in the table each pair of neighbours is
-        where[i] = _pair(merges, out[i], out[i + 1])
+    for i in range(n - 1):  # the merge of each pair of neighbours
+        room[i] = _merge(pairs, out[i], out[i + 1])
     while n > 1:
-        best, rank = -1, _NEVER
+        best, least = 0, _FREE
         for i in range(n - 1):
-            found = merges.ranks[where[i]]
-            if found < rank:
-                best, rank = i, found
-        if best < 0:
+            if room[i] < least:
+                best, least = i, room[i]
+        if least == _FREE:
             break
-        out[best] = merges.joined[where[best]]
+        out[best] = np.int32(least & _LOWER)
         n -= 1
         for i in range(best + 1, n):
             out[i] = out[i + 1]
-            where[i - 1] = where[i]
+            room[i - 1] = room[i]
         if best > 0:
-            where[best - 1] = _pair(merges, out[best - 1], out[best])
+            room[best - 1] = _merge(pairs, out[best - 1], out[best])
         if best < n - 1:
-            where[best] = _pair(merges, out[best], out[best + 1])
+            room[best] = _merge(pairs, out[best], out[best + 1])
     return int(n)

@@ -132,7 +132,8 @@ def log_ratio(target: NDArray[np.int64], pool: NDArray[np.int64]) -> NDArray[np.
 def log_weights(column: pa.Array, weights: NDArray[np.float64], chunk: int | None) -> NDArray[np.float64]:
     """Return the log weight of each record of an `ngrams` column, float64.
 
-    `weights` is `log_ratio`'s, for chunks less the pool's average; `chunk` is the number of n-grams of a chunk, None for the plain sum.
+    `weights` is `log_ratio`'s, for chunks less the pool's average; `chunk` is the number of n-grams
+    of a chunk, None for the plain sum.
     """
     values, offsets = lists(column)
     scores: NDArray[np.float64] = score_buckets(values, offsets, weights)

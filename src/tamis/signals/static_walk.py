@@ -50,7 +50,7 @@ class Out(NamedTuple):
     loose: NDArray[np.int64]
     ends: NDArray[np.int64]
     found: NDArray[np.int32]
-    where: NDArray[np.int64]
+    room: NDArray[np.uint64]
     part: NDArray[np.int32]
 
     @staticmethod
@@ -65,7 +65,7 @@ class Out(NamedTuple):
             np.empty((_LOOSE, 4), np.int64),
             np.empty(_ENDS, np.int64),
             np.empty(_FOUND, np.int32),
-            np.empty(LIMIT + 1, np.int64),
+            np.empty(LIMIT + 1, np.uint64),
             np.zeros(width, np.int32),
         )
 
@@ -125,7 +125,7 @@ def _unknown(data: NDArray[np.uint8], start: int, stop: int, first: bool, merges
     elif stop - start > LIMIT:
         size = -2
     else:
-        size = encode(data, start, stop, first, merges, out.where, out.found[n:])
+        size = encode(data, start, stop, first, merges, out.room, out.found[n:])
     n_fresh, n_pending = out.noted
     if stop - start <= LONGEST and n_fresh < len(out.fresh) and n_pending + size <= len(out.pending):
         entry = out.fresh[n_fresh]

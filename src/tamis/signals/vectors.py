@@ -128,7 +128,8 @@ class Vectors(RecordSignal):
 
         Raises InputError for a vector that is not finite or beyond float16.
         """
-        return column_of(self.built.encode(text), self.built.name)
+        vectors = self.built.encode(text)
+        return _halves(vectors) if isinstance(self.built, _Static) else column_of(vectors, self.built.name)
 
 
 def column_of(vectors: NDArray[Any], name: str = "vectors") -> pa.FixedSizeListArray:
@@ -140,6 +141,10 @@ def column_of(vectors: NDArray[Any], name: str = "vectors") -> pa.FixedSizeListA
     if len(array) and np.abs(array).max() > _LARGEST:
         row = int(np.argmax(np.abs(array).max(axis=1)))
         raise InputError(f"{name}: expected numbers of magnitude up to {_LARGEST:g}, got larger ones at record {row}.")
+    return _halves(array)
+
+
+def _halves(array: NDArray[np.float32]) -> pa.FixedSizeListArray:
     halves = np.ascontiguousarray(array, np.float16)
     values = pa.Array.from_buffers(pa.float16(), halves.size, [None, pa.py_buffer(halves)])
     return pa.FixedSizeListArray.from_arrays(values, array.shape[1])
