@@ -25,7 +25,9 @@ def main() -> None:
     for _ in range(options.runs):
         shutil.rmtree(SCRATCH / ".tamis", ignore_errors=True)
         command = [*TAMIS, "select", str(source), "--fraction", "10%", "--memory", options.memory]
-        done.append(run([*command, "-o", str(SCRATCH / "memory.jsonl"), "--force", "--quiet"], watch=True))
+        done.append(
+            run([*command, "-o", str(SCRATCH / "memory.jsonl"), "--force", "--quiet", "--no-report"], watch=True)
+        )
     wall = median([one.wall for one in done])
     anonymous = max(one.anonymous for one in done) / 2**20
     peak = max(one.peak for one in done) / 2**20

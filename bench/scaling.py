@@ -36,7 +36,9 @@ def main() -> None:
             for _ in range(options.runs):
                 shutil.rmtree(SCRATCH / ".tamis", ignore_errors=True)
                 command = [*TAMIS, "select", str(pool(n)), "--fraction", "10%", *flags, *extra]
-                walls.append(run([*command, "-o", str(SCRATCH / "scaling.jsonl"), "--force", "--quiet"]).wall)
+                walls.append(
+                    run([*command, "-o", str(SCRATCH / "scaling.jsonl"), "--force", "--quiet", "--no-report"]).wall
+                )
             row.append(f"{median(walls):.2f}")
         rows.append(row)
     print(table(["seconds, start and all outputs included", *(f"{n:,} records" for n in sizes)], rows))

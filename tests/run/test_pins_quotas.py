@@ -91,8 +91,7 @@ def test_kept_ones_count_against_the_budget() -> None:
     code, out, _ = tamis_cli(*SELECT, "--tokens", 40, "--must-keep", ",".join(keep), "--json")
     assert code == 0
     assert json.loads(out)["counts"]["tokens_chosen"] <= 40
-    share = chosen("--fraction", "10%", "--must-drop", ",".join(keep[:3]))  # of the 57 that are left
-    assert len(share) == 5
+    assert len(chosen("--fraction", "20%", "--must-drop", ",".join(keep[:5]))) == 11, "a share of the 55 that are left"
 
 
 def test_kept_ones_count_against_quotas() -> None:
@@ -128,7 +127,7 @@ def test_all_dropped_but_some() -> None:
         (("--must-drop", "@noise"), "--must-drop @noise: expected a text file with an id a line:"),
         (
             ("--must-keep", "r01,r02,r03,r04,r05,r06,r07"),
-            "must-keep records need 7 rows: expected at most the budget of 6, 1 too many. Raise the budget or keep fewer",
+            "must-keep records need 7 rows: expected at most the budget of 6, 1 too many. Raise the budget or keep",
         ),
         (("--must-keep", "r00,r03", "--quota", "lang=de<=1"), "the must-keep records of the group are 2"),
     ],
@@ -188,9 +187,8 @@ def test_quotas_on_odd_values() -> None:
     assert groups(chosen("-n", 20, "--quota", "size=null<=1"), "size").get(None, 0) <= 1
     assert groups(chosen("-n", 20, "--quota", "size=3>=12"), "size")[3] >= 12
     rows = decisions(Path("out.jsonl"))
-    assert {row["group"] for name, row in rows.items() if name != "bad"} == {
-        "size=1", "size=2", "size=3", "size=null"
-    } or len({row["group"] for row in rows.values()}) >= 4  # fmt: skip
+    named = {row["group"] for name, row in rows.items() if len(name) == 3 and name != "bad"}
+    assert named == {"size=1", "size=2", "size=3", "size=null"}
 
 
 @pytest.mark.parametrize(
@@ -227,10 +225,13 @@ def test_quotas_against_each_other() -> None:
 def test_a_cap_on_nothing_is_told() -> None:
     code, _, said = tamis_cli(*SELECT, "-n", 5, "--quota", "lang=xx<=10%")
     assert code == 0
-    assert "tamis: the quota lang=xx <= 10% names a value that no eligible record has." in said
+    assert "tamis: the quota lang=xx<=10% names a value that no eligible record has." in said
 
 
 def test_budget_above_the_pool_under_quotas() -> None:
-    """Shares count of the budget; what they leave room for is taken, or the gap is told."""
-    found = chosen("-n", 1000, "--quota", "lang=de<=1%")
-    assert groups(found) == {"de": 10, "en": 20, "cs": 20} or len(found) == 50
+    """The budget is then all there is, and shares count of that: caps that leave no room for it cannot hold."""
+    assert len(chosen("-n", 1000, "--quota", "lang<=40%", "--quota", "lang=de>=20")) == 60
+    for path in Path().glob("*out*"):
+        path.unlink()
+    said = refused("-n", 1000, "--quota", "lang=de<=5%")
+    assert "leave room for 43 of 60 rows, 17 short; the tightest is quota lang=de <= 5% (3 rows)" in said

@@ -29,7 +29,7 @@ from tamis.signals.tokenizers import build
 from tamis.signals.tokenizers import load as load_tokenizer
 from tamis.signals.vectors import Vectors, column_of, encoder, rows_of
 from tamis.vectors.encoders import encoder as other_encoder
-from tamis.vectors.wordllama import UNIT, load
+from tamis.vectors.wordllama import TokenRows, load
 
 FAST = "pieces of texts, each tokenised once"
 
@@ -65,7 +65,7 @@ def test_worked_by_hand() -> None:
     """The text is the tokens "\u2581Hello" "," "\u2581world" "!": the mean of four rows of the file."""
     vocabulary = json.loads(load_tokenizer().json)["model"]["vocab"]
     tokens = [vocabulary[token] for token in ("\u2581Hello", ",", "\u2581world", "!")]
-    expected = load().rows[tokens].astype(np.float64).mean(axis=0) * UNIT
+    expected = load().numbers(tokens).mean(axis=0)
     found = Vectors().column(text_of(["Hello, world!", ""]))
     assert found.type == pa.list_(pa.float16(), 256)
     assert (matrix(found)[0] == expected.astype(np.float16)).all()
@@ -153,7 +153,16 @@ def test_totals_beyond_32_bits_are_exact() -> None:
     text = text_of(["the " * 100_000 + "the"])
     vocabulary = json.loads(load_tokenizer().json)["model"]["vocab"]
     found = fast().means(text)
-    assert np.allclose(found[0], load().rows[vocabulary["\u2581the"]] * UNIT, rtol=1e-6, atol=1e-7)
+    assert np.allclose(found[0], load().numbers(vocabulary["\u2581the"]), rtol=1e-6, atol=1e-7)
+
+
+def test_whole_numbers_give_the_same() -> None:
+    """What a processor that cannot convert float16 works with."""
+    halves = load()
+    plain = TokenRows.of(halves.numbers(np.arange(len(halves))), halves=False)
+    assert plain.rows.dtype == np.int32
+    texts = text_of(["Hello, world!", "", "the quick brown fox " * 300, "\u4f60\u597d"])
+    assert (StaticMeans(plain, load_tokenizer()).means(texts) == fast().means(texts)).all()
 
 
 def test_a_difference_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tamis.errors import InputError, OptionError, TamisError
 from tamis.vectors.encoders import Given, encoder
-from tamis.vectors.wordllama import UNIT, add_rows, largest, load, means, whole_numbers
+from tamis.vectors.wordllama import UNIT, TokenRows, add_rows, load, means
 
 
 def test_a_file_is_mapped_and_told_apart(tmp_path: Path) -> None:
@@ -51,23 +51,30 @@ def test_functions_get_lists_in_batches() -> None:
         encoder("")
 
 
-def test_bundled_rows_are_exact() -> None:
+def test_bundled_rows_are_those_of_the_file() -> None:
     rows = load()
-    assert rows.rows.shape == (32_000, 256)
-    assert rows.width == 256
+    assert (len(rows), rows.width) == (32_000, 256)
     assert load() is rows
-    halves = (rows.rows * UNIT).astype(np.float16)
-    assert (whole_numbers(halves) == rows.rows).all()
+    numbers = rows.numbers(np.arange(32_000))
+    assert (numbers == numbers.astype(np.float16)).all()
+    assert (np.abs(numbers).max(axis=1) == rows.bounds[:-1] * UNIT).all()
+    assert not rows.rows[-1].any()
 
 
-def test_sums_are_exact_beyond_32_bits() -> None:
-    """Rows near the largest whole number, in every number from 0 to 9: no order or grouping matters."""
-    rows = np.array([[2**31 - 1, -(2**31 - 1)], [2**30, 5], [-7, 2**31 - 1]], np.int32)
-    which = np.array([0, 0, 1, 2, 2, 2, 0, 1, 1, 0], np.int32)
-    for n in range(len(which)):
-        total, part = np.zeros(2, np.int64), np.zeros(2, np.int32)
-        add_rows(which, n, rows, largest(rows), part, total)
-        assert total.tolist() == rows[which[:n]].sum(axis=0, dtype=np.int64).tolist()
+@pytest.mark.parametrize("halves", [False, True])
+@pytest.mark.parametrize("width", [1, 16, 37])
+def test_sums_are_exact_beyond_32_bits(halves: bool, width: int) -> None:
+    """Weights from the smallest float16 to 31, thousands of them: the sum is that of Python's integers."""
+    random = np.random.default_rng(width)
+    weights = (31 * random.uniform(-1, 1, (9, width)) ** 9).astype(np.float16)
+    weights[0], weights[1] = 31, np.float16(2**-24)
+    rows = TokenRows.of(weights, halves=halves)
+    which = np.concatenate([np.zeros(400), random.integers(0, 9, 5003)]).astype(np.int32)
+    units = [[int(number / UNIT) for number in row] for row in weights.astype(np.float64).tolist()]
+    for n in (0, 1, 2, 3, 4, 5, 400, len(which)):
+        total, part = np.zeros(width, np.int64), np.zeros(rows.rows.shape[1], np.int32)
+        add_rows(which, n, rows.rows, rows.bounds, part, total)
+        assert total.tolist() == [sum(units[i][j] for i in which[:n]) for j in range(width)]
         assert not part.any()
 
 
@@ -78,7 +85,6 @@ def test_means_of_no_rows_are_zero() -> None:
 
 
 def test_weights_that_do_not_fit() -> None:
-    with pytest.raises(TamisError, match="magnitude below 128"):
-        whole_numbers(np.array([[200.0]]))
-    with pytest.raises(TamisError, match="finite"):
-        whole_numbers(np.array([[np.nan]]))
+    for bad in (200.0, np.nan, np.inf, 1 + 2**-20):
+        with pytest.raises(TamisError, match="expected float16 weights of magnitude up to 31"):
+            TokenRows.of(np.array([[bad]]))

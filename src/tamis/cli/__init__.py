@@ -69,7 +69,8 @@ def run(arguments: list[str] | None = None) -> int:
     warnings.showwarning = _warn  # type: ignore[assignment]
     try:
         code = verbs.main(args=arguments, prog_name="tamis", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return 2
@@ -84,6 +85,7 @@ def run(arguments: list[str] | None = None) -> int:
 def _tell(error: BaseException) -> int:
     """Say what went wrong, and return the exit code."""
     from tamis.errors import TamisError
+    from tamis.run.progress import say
 
     cause = error.__cause__ if isinstance(error, click.exceptions.Abort) else error
     if isinstance(cause, KeyboardInterrupt):
@@ -104,16 +106,18 @@ def _tell(error: BaseException) -> int:
 
         traceback.print_exception(error)
         text, code = "error: the fault above is in tamis, not in what you asked for. Please report it.", 1
-    sys.stderr.write(f"tamis: {text}\n")
+    say(text)
     return code
 
 
 def _hush() -> None:
     """Let what is left to print go nowhere: whoever read it has left, or its disk is full."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _warn(message: Warning | str, *_: Any) -> None:
     """Show a warning as a sentence, without the line of code it came from."""
-    sys.stderr.write(f"tamis: {message}\n")
+    from tamis.run.progress import say
+
+    say(str(message))

@@ -37,7 +37,7 @@ def execute(
         run_select(job, _runtime(given, quiet), output=output, progress=Progress(quiet or as_json)) as selection,
     ):
         selection.finish(draft, annotate=given["annotate"], ids_only=given["ids_only"], report=given["report"])
-        show_selection(selection, outputs, as_json)
+        show_selection(selection, outputs, as_json, given["report"])
 
 
 def show_the_plan(job: Job, output: Path | None, *, as_json: bool, quiet: bool, given: Mapping[str, Any]) -> None:

@@ -40,7 +40,7 @@ def show_rows(rows: Sequence[dict[str, Any]], columns: Sequence[str], widths: Se
             click.echo(line.rstrip())
 
 
-def show_selection(selection: Any, outputs: Any, as_json: bool) -> None:
+def show_selection(selection: Any, outputs: Any, as_json: bool, report: bool = False) -> None:
     """Print what happened and where to look."""
     counts, seconds = selection.counts, selection.progress.seconds
     if as_json:
@@ -52,6 +52,7 @@ def show_selection(selection: Any, outputs: Any, as_json: bool) -> None:
                 "outputs": {
                     "records": [str(path) for path in outputs.records],
                     "decisions": str(outputs.decisions),
+                    "report": str(outputs.report) if report else None,
                     "manifest": str(outputs.manifest),
                     "rejected": str(outputs.rejected) if counts["rejected"] else None,
                 },
@@ -82,6 +83,8 @@ def show_selection(selection: Any, outputs: Any, as_json: bool) -> None:
             str(outputs.records[0]) + (f" ... {len(outputs.records)} files" if len(outputs.records) > 1 else ""),
         )
     )
+    if report:
+        pairs.append(("report", str(outputs.report)))
     pairs.append(("reasons", f"{outputs.decisions} (tamis why {outputs.path} ID)"))
     pairs.append(("manifest", str(outputs.manifest)))
     show_pairs(pairs)

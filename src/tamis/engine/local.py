@@ -75,10 +75,10 @@ class _Workers:
         self.threads = [threading.Thread(target=self._work, name=f"tamis-{i}") for i in range(threads)]
 
     def results(self) -> Iterator:  # type: ignore[type-arg]
-        for thread in self.threads:
-            thread.start()
         running = len(self.threads)
         try:
+            for thread in self.threads:
+                thread.start()
             while running:
                 kind, value = self.ended.get()
                 if kind == "exit":
@@ -92,7 +92,8 @@ class _Workers:
                 self.stopped = True
                 self.free.notify_all()
             for thread in self.threads:
-                thread.join()
+                if thread.ident is not None:  # an interruption may come before the last is started
+                    thread.join()
 
     def _draw(self) -> tuple[object] | None:
         """Return the next task in a tuple, or None when every stream has ended."""

@@ -42,10 +42,11 @@ def eigenvalues(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     n = len(matrix)
     diagonal, beside = np.empty(n), np.zeros(n)
-    _three_diagonals(np.array(matrix, np.float64), diagonal, beside)
+    size = float(np.abs(matrix).max(initial=0.0)) or 1.0  # divided out: squares of small numbers would vanish
+    _three_diagonals(matrix / size, diagonal, beside)
     if not _qr(diagonal, beside):
         raise TamisError("eigenvalues: expected a symmetric matrix of finite numbers, got another.")
-    return np.sort(diagonal)
+    return np.sort(diagonal) * size
 
 
 def leading(matrix: NDArray[np.float64], count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -14,19 +14,20 @@ __all__ = ["CSS", "policy"]
 
 CSS = """
 :root{color-scheme:light dark;--paper:#fbfbf9;--card:#fff;--ink:#1b2024;--soft:#555f68;--line:#dcdfe1;--wash:#f0f1f0;
---pool:#c3c9ce;--dot:#98a1a9;--chance:#d9962b;--band:#ecc98f;--pick:#0b62a8;--mark:#fbe6b3;--box:#8a2f2f;
+--pool:#c3c9ce;--dot:#7d8790;--chance:#b5720c;--band:#ecc98f;--pick:#0b62a8;--mark:#fbe6b3;--box:#8a2f2f;
 --sans:system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;
 --mono:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
 @media (prefers-color-scheme:dark){:root{--paper:#14171a;--card:#1b1f23;--ink:#e5e8ea;--soft:#a3adb6;--line:#343a40;
---wash:#23282d;--pool:#4c555d;--dot:#66717a;--chance:#e0a546;--band:#7d5f2c;--pick:#6cb8f5;--mark:#5a4716;--box:#f0a3a3}}
+--wash:#23282d;--pool:#4c555d;--dot:#7b8690;--chance:#e0a546;--band:#7d5f2c;--pick:#6cb8f5;--mark:#5a4716;--box:#f0a3a3}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
-body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 var(--sans);font-variant-numeric:tabular-nums}
+body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 var(--sans);font-variant-numeric:tabular-nums;
+overflow-wrap:anywhere}
+thead,td.n{overflow-wrap:normal}thead bdi{overflow-wrap:anywhere}
 header.top,main,footer,nav ol{max-width:67rem;margin:0 auto;padding:0 1.25rem}
 header.top{padding-top:2.2rem}
 .kicker{margin:0;color:var(--soft);font-size:.85rem;letter-spacing:.03em}
-h1{margin:.1rem 0 .4rem;font-size:clamp(1.7rem,5vw,2.5rem);line-height:1.15;letter-spacing:-.015em;
-overflow-wrap:anywhere}
+h1{margin:.1rem 0 .4rem;font-size:clamp(1.7rem,5vw,2.5rem);line-height:1.15;letter-spacing:-.015em}
 .lead{margin:0 0 1.2rem;font-size:1.15rem;max-width:46rem}
 h2{margin:0 0 .3rem;font-size:1.4rem;letter-spacing:-.01em;line-height:1.25}
 h3{margin:0;font-size:1rem;line-height:1.35}
@@ -44,7 +45,7 @@ nav a{text-decoration:none}
 nav a:hover,nav a:focus-visible{text-decoration:underline}
 .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.2rem,1fr));gap:.9rem 1.4rem;margin:0}
 .facts dt{color:var(--soft);font-size:.82rem}
-.facts dd{margin:0;font-size:1.12rem;font-weight:600;overflow-wrap:anywhere}
+.facts dd{margin:0;font-size:1.12rem;font-weight:600}
 .note{border-left:3px solid var(--chance);padding:.1rem 0 .1rem .9rem;margin:1.1rem 0 0}
 .note p{margin:.2rem 0}
 .verdict-all{font-size:1.08rem}
@@ -65,7 +66,7 @@ figure h3{margin-bottom:.15rem}
 svg{display:block;width:100%;height:auto;overflow:visible}
 .legend{display:flex;flex-wrap:wrap;gap:.2rem 1.4rem;margin:.5rem 0;padding:0;list-style:none;font-size:.9rem}
 .legend svg{display:inline-block;width:22px;height:14px;margin-right:.4rem;vertical-align:-2px}
-.s-pool{fill:var(--pool)}.s-band{fill:var(--band)}.s-rest{fill:var(--wash)}.s-left{fill:var(--dot)}.s-pick{fill:var(--pick)}
+.s-pool{fill:var(--pool);stroke:var(--dot);stroke-width:.7;vector-effect:non-scaling-stroke}.s-band{fill:var(--band)}.s-rest{fill:var(--wash)}.s-left{fill:var(--dot)}.s-pick{fill:var(--pick)}
 .s-line{fill:none;stroke:var(--pick);stroke-width:1.8;stroke-linejoin:round}
 .s-edge{fill:none;stroke:var(--chance);stroke-width:.9}
 .s-tick{stroke:var(--chance);stroke-width:1.3}
@@ -76,7 +77,7 @@ svg{display:block;width:100%;height:auto;overflow:visible}
 .s-label{fill:var(--soft);font:10.5px var(--sans)}
 .s-frame{fill:none;stroke:var(--line)}
 .d-pool,.d-chance,.d-pick{fill:none;stroke-linecap:round}
-.d-pool{stroke:var(--dot);stroke-opacity:.55;stroke-width:2.4}.d-chance{stroke:var(--chance);stroke-width:3.2}
+.d-pool{stroke:var(--dot);stroke-opacity:.6;stroke-width:2.4}.d-chance{stroke:var(--chance);stroke-width:3.2}
 .d-pick{stroke:var(--pick);stroke-width:3.2}
 .ends{display:flex;justify-content:space-between;gap:1rem;font-size:.84rem;color:var(--soft);line-height:1.35}
 .ends span:last-child{text-align:right}.mid{justify-content:center}
@@ -116,7 +117,7 @@ footer{color:var(--soft);font-size:.86rem;padding-top:2rem;padding-bottom:3rem}
 @media (max-width:34rem){body{font-size:15.5px}.r{display:none}th,td{padding-right:.6rem}section{padding-top:1.6rem}
 .facts{grid-template-columns:repeat(2,1fr)}.defs{columns:1}.lead{font-size:1.06rem}td.bar{width:30%}}
 @media print{:root{--paper:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--wash:#f4f4f4;
---pool:#c3c9ce;--dot:#98a1a9;--chance:#b5751a;--band:#ecc98f;--pick:#0b4f8a;--mark:#fbe6b3;--box:#8a2f2f}
+--pool:#c3c9ce;--dot:#7d8790;--chance:#a5690c;--band:#ecc98f;--pick:#0b4f8a;--mark:#fbe6b3;--box:#8a2f2f}
 body{font-size:10.5pt}nav,.skip{display:none}section{break-inside:auto;padding-top:1rem}
 .card,.rec,figure,tr{break-inside:avoid}.text{max-height:none}h2,h3{break-after:avoid}
 details::details-content{content-visibility:visible;display:block;height:auto}

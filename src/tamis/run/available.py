@@ -7,9 +7,9 @@ from functools import partial
 
 import numpy as np
 
-from tamis.corpus.chunk import Text
+from tamis.corpus.chunk import Reject, Text
 from tamis.corpus.corpus import Corpus
-from tamis.errors import InputError
+from tamis.errors import InputError, nearest
 from tamis.run.inputs import Inputs
 from tamis.run.options import Job
 from tamis.run.progress import Progress
@@ -105,5 +105,14 @@ def check_rejected(corpus: Corpus, limit: float) -> None:
     if bad > limit * n:
         raise InputError(
             f"{bad:,} of {n:,} records ({bad / n:.1%}) cannot be used; the limit is {limit:.0%} (--max-rejected). "
-            f"The first: {corpus.tell(int(np.flatnonzero(corpus.rows.status)[0]))}"
+            f"The first: {corpus.tell(int(np.flatnonzero(corpus.rows.status)[0]))}{_nearby(corpus)}"
         )
+
+
+def _nearby(corpus: Corpus) -> str:
+    """Return the fields there are, where records were set aside for want of one."""
+    missing = np.flatnonzero(corpus.rows.status == Reject.MISSING_FIELD)
+    if not len(missing):
+        return ""
+    seen, name = corpus.fields_seen(), corpus.rows.names[int(corpus.rows.detail[missing[0]])]
+    return f"{nearest(name, seen)} Fields seen: {', '.join(seen[:20])}." if seen else ""

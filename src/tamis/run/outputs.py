@@ -1,7 +1,7 @@
 """Where a run's files go, and the promise that they appear whole or not at all.
 
 For `-o NAME.jsonl`: the selection, `NAME.decisions.parquet`, `NAME.rejected.jsonl` where records
-were set aside, and `NAME.manifest.json`, which is renamed last and is the commit mark.
+were set aside, `NAME.report.html`, and `NAME.manifest.json`, which is renamed last and is the commit mark.
 
 A run writes into a folder of its own, `.NAME.part`. Whatever stops it there, a full disk or a
 kill, leaves beside it what was there before. Once everything is written the manifest is moved
@@ -62,6 +62,11 @@ class Outputs:
     def rejected(self) -> Path:
         """The records that were set aside."""
         return self.beside("rejected.jsonl")
+
+    @property
+    def report(self) -> Path:
+        """The page that people open."""
+        return self.beside("report.html")
 
     @property
     def manifest(self) -> Path:
@@ -125,7 +130,7 @@ class Outputs:
 
     def _check(self, inputs: Iterable[Path], force: bool) -> None:
         """Refuse to overwrite inputs, folders, and without `force` whatever is not of an unfinished run."""
-        files = [*self.records, self.decisions, self.rejected, self.manifest]
+        files = [*self.records, self.decisions, self.rejected, self.report, self.manifest]
         ours = {path.resolve() for path in files}
         for path in inputs:
             if path.resolve() in ours:
@@ -200,7 +205,7 @@ class Draft:
         """Tell whether a file of an older run would be taken for one of this run: a shard, a companion."""
         target = parse_suffix(self.outputs.path)
         shard = rf"{re.escape(target.stem)}(-\d{{5,}}-of-\d{{5,}})?{re.escape(target.suffix)}"
-        companions = (self.outputs.decisions.name, self.outputs.rejected.name)
+        companions = (self.outputs.decisions.name, self.outputs.rejected.name, self.outputs.report.name)
         return name in companions or re.fullmatch(shard, name) is not None
 
 

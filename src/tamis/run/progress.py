@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "say"]
+
+
+def say(text: str) -> None:
+    """Tell something on stderr; that nobody listens there is no reason to stop."""
+    with contextlib.suppress(OSError, ValueError):
+        if sys.stderr is not None:
+            sys.stderr.write(f"tamis: {text}\n")
+            sys.stderr.flush()
 
 
 class Progress:
@@ -35,13 +43,13 @@ class Progress:
         """Tell something that the user should know."""
         self.notes.append(text)
         if not self.quiet:
-            sys.stderr.write(f"tamis: {text}\n")
+            say(text)
 
-    @contextmanager
+    @contextlib.contextmanager
     def step(self, name: str, total: int | None = None, unit: str = "B") -> Iterator[Callable[[int], None]]:
         """Time a step; yield a function that takes how much more of `total` is done."""
         started = time.perf_counter()
-        if self.quiet or total is None or not sys.stderr.isatty():
+        if self.quiet or total is None or sys.stderr is None or not sys.stderr.isatty():
             yield lambda _: None
         else:
             from tqdm import tqdm

@@ -61,7 +61,7 @@ def rerun(path: Path, runtime: Runtime, progress: Progress | None = None) -> dic
 
 def _select(path: Path, told: dict[str, Any], target: Path, runtime: Runtime, progress: Progress | None) -> None:
     """Select again, into `target`."""
-    how = {name: told["output"][name] for name in ("annotate", "ids_only", "shards")}
+    how = {name: told["output"][name] for name in ("annotate", "ids_only", "shards", "report")}
     with run_select(job_from(told["job"]), runtime, output=target, progress=progress) as selection:
         _same_inputs(path, told["inputs"], inputs_of(selection.corpus))
         targets = [part for corpus in selection.targets for part in inputs_of(corpus)]

@@ -180,7 +180,14 @@ class Selection:
     # -- writing ---------------------------------------------------------------------------------
 
     def write(
-        self, path: str | Path, *, annotate: bool = False, ids_only: bool = False, shards: int = 1, force: bool = False
+        self,
+        path: str | Path,
+        *,
+        annotate: bool = False,
+        ids_only: bool = False,
+        shards: int = 1,
+        force: bool = False,
+        report: bool = True,
     ) -> Path:
         """Write the selection and what goes with it; return the path of the manifest.
 
@@ -196,6 +203,8 @@ class Selection:
             Number of files.
         force : bool
             Replace a finished output.
+        report : bool
+            Write `NAME.report.html` too.
 
         Raises
         ------
@@ -204,7 +213,7 @@ class Selection:
         """
         outputs = Outputs(Path(path), shards)
         with outputs.draft([opened.source.path for opened in self.corpus.opened], force=force) as draft:
-            self.finish(draft, annotate=annotate, ids_only=ids_only)
+            self.finish(draft, annotate=annotate, ids_only=ids_only, report=report)
         return outputs.manifest
 
     def finish(self, draft: Draft, *, annotate: bool = False, ids_only: bool = False, report: bool = True) -> None:
@@ -221,14 +230,27 @@ class Selection:
             write_decisions(
                 outputs.decisions, decision_batches(self.corpus.rows, self.identities, files, self.choice.decided)
             )
+        if report:
+            from tamis.run.report import write_report
+
+            with self.progress.step("report"):
+                write_report(self, outputs.report)
         for corpus in (self.corpus, *self.targets):
             corpus.check_unchanged()
-        written = [*outputs.records, outputs.decisions, *([outputs.rejected] if rejected else [])]
+        written = [*outputs.records, outputs.decisions]
+        written += [outputs.rejected] if rejected else []
+        written += [outputs.report] if report else []
         told = {
             "tamis": __version__,
             "format": manifest.FORMAT,
             "job": self.job.asdict(),
-            "output": {"name": outputs.path.name, "shards": outputs.shards, "annotate": annotate, "ids_only": ids_only},
+            "output": {
+                "name": outputs.path.name,
+                "shards": outputs.shards,
+                "annotate": annotate,
+                "ids_only": ids_only,
+                "report": report,
+            },
             "method": {"name": self.method.name, "options": dict(self.method.options), "source": self.method.source},
             "signals": {name: signal.key() for name, signal in self.inputs.signals.items()},
             "inputs": manifest.inputs_of(self.corpus),

@@ -24,7 +24,7 @@ from tamis.signals.cuts import examine
 from tamis.signals.pieces import Pieces, Snapshot
 from tamis.signals.static_walk import Out, add_tokens, values_of, walk
 from tamis.signals.tokenizers import Definition, build
-from tamis.vectors.wordllama import TokenRows, largest, means
+from tamis.vectors.wordllama import TokenRows, means
 
 __all__ = ["StaticMeans"]
 
@@ -44,7 +44,7 @@ class StaticMeans:
 
     def __init__(self, rows: TokenRows, definition: Definition, *, pieces: bool = True, limit: int = 1 << 20) -> None:
         self.width = rows.width
-        self._rows, self._bounds = rows.rows, largest(rows.rows)
+        self._rows, self._bounds, self._last = rows.rows, rows.bounds, len(rows) - 1
         self._full = self._rest = build(definition.json)
         self._known: _Known | None = None
         self.note = "whole texts: asked for"
@@ -69,7 +69,7 @@ class StaticMeans:
         texts that are tokenised both ways.
         """
         result = np.empty((len(text), self.width), np.float32)
-        out = Out.empty(min(_BLOCK, len(text)), self.width)
+        out = Out.empty(min(_BLOCK, len(text)), self.width, self._rows.shape[1])
         data, offsets = _frozen(text.data), _frozen(text.offsets)
         for begin in range(0, len(text), _BLOCK):
             n = min(_BLOCK, len(text) - begin)
@@ -113,7 +113,7 @@ class StaticMeans:
             ends = np.zeros(len(part) + 1, np.int64)
             np.cumsum([len(ids) for ids in found], out=ends[1:])
             tokens = np.fromiter((i for ids in found for i in ids), np.int32, int(ends[-1]))
-            tokens = np.minimum(tokens, len(self._rows) - 1)  # as wordllama does
+            tokens = np.minimum(tokens, self._last)  # as wordllama does
             add_tokens(part[:, 0], ends, tokens, self._rows, self._bounds, out)
 
     def _check(self, data: NDArray[np.uint8], offsets: NDArray[np.int64], out: Out, *, every: int, begin: int) -> None:

@@ -7,7 +7,7 @@ texts with an added token's string) is handed out as spans for the tokenizer lib
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -54,8 +54,8 @@ class Out(NamedTuple):
     part: NDArray[np.int32]
 
     @staticmethod
-    def empty(block: int, width: int) -> Out:
-        """Return room for blocks of `block` records and rows of `width`."""
+    def empty(block: int, width: int, filled: int) -> Out:
+        """Return room for blocks of `block` records and vectors of `width`, rows filled up to `filled`."""
         return Out(
             np.empty((block, width), np.int64),
             np.empty(block, np.int64),
@@ -66,7 +66,7 @@ class Out(NamedTuple):
             np.empty(_ENDS, np.int64),
             np.empty(_FOUND, np.int32),
             np.empty(LIMIT + 1, np.uint64),
-            np.zeros(width, np.int32),
+            np.zeros(filled, np.int32),
         )
 
 
@@ -158,7 +158,7 @@ def walk(
     slots: NDArray[np.uint64],
     bytes_: NDArray[np.uint8],
     lists: NDArray[np.int32],
-    rows: NDArray[np.int32],
+    rows: NDArray[Any],
     bounds: NDArray[np.int64],
     out: Out,
 ) -> tuple[int, int]:
@@ -256,7 +256,7 @@ def add_tokens(
     records: NDArray[np.int64],
     edges: NDArray[np.int64],
     tokens: NDArray[np.int32],
-    rows: NDArray[np.int32],
+    rows: NDArray[Any],
     bounds: NDArray[np.int64],
     out: Out,
 ) -> None:
