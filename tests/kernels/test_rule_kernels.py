@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 import numpy as np
@@ -35,27 +36,47 @@ _texts = st.one_of(
 )
 
 
-def measured(texts: list[str], on: list[bool] | None = None) -> np.ndarray:
+def measured(texts: list[str], on: list[bool] | None = None, stops: list[set[str]] = STOPS) -> np.ndarray:
     column = Text.of(pa.array(texts, pa.large_string()))
-    words = [(w, bit) for bit, stops in enumerate(STOPS) for w in sorted(stops)]
+    words = [(w, bit) for bit, some in enumerate(stops) for w in sorted(some)]
     hashes = np.array([word_hash(w.encode()) for w, _ in words], np.uint64)
     keys, languages = slots(hashes, np.array([1 << bit for _, bit in words], np.uint64))
     memory, regions = room(int(np.diff(column.offsets).max(initial=0)))
     out = np.zeros((len(texts), len(MEASURES)))
     lines = np.array(on or [True] * 5)
-    measure(column.data, column.offsets, classes(), keys, languages, len(STOPS), lines, regions, memory, out)
+    measure(column.data, column.offsets, classes(), keys, languages, len(stops), lines, regions, memory, out)
     return out
+
+
+def check(texts: list[str], on: list[bool]) -> None:
+    """Compare every measure of every text with the reference."""
+    switched = dict(zip(reference.C4_LINE_RULES, on, strict=True))
+    for text, row in zip(texts, measured(texts, on), strict=True):
+        expected = reference.measures(text, STOPS, switched)
+        found = dict(zip(MEASURES, row.tolist(), strict=True))
+        assert found == (expected or dict.fromkeys(MEASURES, 0.0)), text
 
 
 @given(st.lists(_texts, max_size=6), st.lists(st.booleans(), min_size=5, max_size=5))
 @example(["\n", "\n\n", " \n ", "a\n\nb\n\na\n\n", "x\r\ny\r\n", "a\x0b", ""], [True] * 5)
 @example(["one of the[1] ends.[2]", "one of the ends. [2]", "[[1]] a b c.", "a b c[citation needed]."], [True] * 5)
 def test_measures_equal_slow_python(texts: list[str], on: list[bool]) -> None:
-    switched = dict(zip(reference.C4_LINE_RULES, on, strict=True))
-    for text, row in zip(texts, measured(texts, on), strict=True):
-        expected = reference.measures(text, STOPS, switched)
-        found = dict(zip(MEASURES, row.tolist(), strict=True))
-        assert found == (expected or dict.fromkeys(MEASURES, 0.0))
+    check(texts, on)
+
+
+@pytest.mark.parametrize("words", [2, 6, 30])
+def test_repeats_equal_slow_python_text_after_text(words: int) -> None:
+    """Many texts of few words in one call: what one text leaves in the scratch memory is nothing to the next."""
+    chance = random.Random(words)
+    known = [chance.choice("abcdefgh") * chance.randint(1, 3) + str(i) for i in range(words)]
+    texts = [" ".join(chance.choices(known, k=chance.randint(1, 90))) for _ in range(300)]
+    check(texts, [True] * 5)
+
+
+def test_dense_texts_equal_slow_python() -> None:
+    """Pieces stuck together at random, more of them than hypothesis has time for."""
+    chance = random.Random(0)
+    check(["".join(chance.choices(_PIECES, k=chance.choice([2, 3, 4, 6, 9, 30]))) for _ in range(4_000)], [True] * 5)
 
 
 @given(st.lists(_texts, min_size=1, max_size=5))
@@ -77,17 +98,20 @@ def test_a_text_is_measured_the_same_wherever_it_stands(texts: list[str]) -> Non
         ("$100 10% 5€ c++ +5 +x", "$ 100 10 % 5 € c++ +5 + x"),
         ("what... ...no ..", "what ... ... no .."),
         ("http://a.b/c-d www.x-y.org me@x-y.org", "http://a.b/c-d www.x-y.org me@x-y.org"),
-        ("--- a--b -x x- –y", "--- a -- b -x x- – y"),
+        ("--- a--b a---b a----b -x x- –y", "--- a -- b a --- b a----b -x x- – y"),
+        ("É. aÉ. ÉÉ. né. Ж. ж. (É). x.É", "É. aÉ. ÉÉ . né . Ж. ж. ( É ) . x . É"),
+        ("5 m². 5%. a-. 5+. a/. me@. s'.", "5 m² . 5 % . a- . 5 + . a/. me@. s ' ."),
         ("#### f(x) snake_case _x_ <br>", "# # # # f(x ) snake_case _ x _ < br >"),
         ("naïve 日本。 nice😀day", "naïve 日本 。 nice 😀 day"),
     ],
 )
 def test_words_by_hand(text: str, words: str) -> None:
-    """What a word is, in the reference; and the kernel, by its stop words, finds the same."""
+    """What a word is, in the reference; the kernel finds each of them, and as many characters."""
     assert reference.words(text) == words.split()
-    assert measured([text])[0, MEASURES.index("top_2_gram")] == reference.measures(
-        text, STOPS, dict.fromkeys(reference.C4_LINE_RULES, True)
-    ).get("top_2_gram")
+    every = set(words.split())
+    found = dict(zip(MEASURES, measured([text], stops=[every])[0].tolist(), strict=True))
+    assert found == reference.measures(text, [every], dict.fromkeys(reference.C4_LINE_RULES, True))
+    assert found["stop_words"] == len(every)
 
 
 def test_most_frequent_and_seen_again_by_hand() -> None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
+import io
+import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tamis.report import ReportData
@@ -29,8 +37,9 @@ from tamis.report.data import (
     Stage,
     Text,
 )
+from tamis.run.session import Session
 
-__all__ = ["HOSTILE", "Page", "browse", "browser", "data"]
+__all__ = ["HOSTILE", "Page", "browse", "browser", "data", "fragments_of", "lines_of", "write_pool"]
 
 #: Texts that a page must show as texts. The first ones set the title of the document if they run.
 HOSTILE = [
@@ -150,3 +159,39 @@ def browse(page: Path, profile: Path, *options: str, dark: bool = False) -> str:
     if done.returncode:
         pytest.skip(f"the browser does not start here: {done.stderr.decode('utf-8', 'replace')[-300:]}")
     return done.stdout.decode("utf-8", "replace")
+
+
+def lines_of(records: Sequence[dict[str, Any]]) -> bytes:
+    """Return records as JSONL."""
+    return b"".join(json.dumps(record, ensure_ascii=False).encode() + b"\n" for record in records)
+
+
+def write_pool(path: Path, records: Sequence[dict[str, Any]]) -> Path:
+    """Write records in the format that the name says; return the path."""
+    table = pa.Table.from_pylist(list(records))
+    if path.suffix == ".parquet":
+        pq.write_table(table, path, row_group_size=7)
+    elif path.suffix == ".arrow":
+        with pa.ipc.new_file(str(path), table.schema) as writer:
+            writer.write_table(table, max_chunksize=7)
+    elif path.suffix == ".json":
+        path.write_text(json.dumps(list(records), indent=2))
+    elif path.suffix == ".txt":
+        path.write_text("".join(record["text"] + "\n" for record in records))
+    elif path.suffix == ".csv":
+        text = io.StringIO()
+        writer_ = csv.DictWriter(text, records[0].keys())
+        writer_.writeheader()
+        writer_.writerows(records)
+        path.write_text(text.getvalue())
+    else:
+        path.write_bytes(lines_of(records))
+    return path
+
+
+@contextlib.contextmanager
+def fragments_of(size: int | None) -> Iterator[None]:
+    """Cut files into fragments of `size` bytes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Session, "_fragment_bytes", lambda _: size)
+        yield

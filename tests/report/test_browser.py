@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -23,14 +24,12 @@ def test_hostile_text_does_nothing(tmp_path: Path, policy: bool) -> None:
     """Scripts in texts do not run, not even where the page's policy is taken away."""
     browser()
     html = render(data("\n".join(text[:2000] for text in HOSTILE)))
-    told = "".join(HOSTILE[:5])
     if not policy:
         html = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", html)
     page = tmp_path / "hostile.report.html"
     page.write_text(html, encoding="utf-8")
     document = browse(page, tmp_path / "profile", "--dump-dom")
-    assert title_of(document).endswith("selection report")
-    assert "pwned" not in title_of(document).replace(told, "") or title_of(document) != "pwned"
+    assert unescape(title_of(document)) == unescape(title_of(html))
     found = Page(document)
     kinds = {tag for tag, _ in found.elements}
     assert not kinds & {"script", "img", "iframe", "base", "textarea"}

@@ -154,7 +154,7 @@ def tamis_cli(*arguments: object) -> tuple[int, str, str]:
     out, err = io.StringIO(), io.StringIO()
     words = [str(argument) for argument in arguments]
     if words and words[0] in ("select", "dedup") and "--report" not in words:
-        words.append("--no-report")
+        words.insert(1, "--no-report")
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = run(words)
     return code, out.getvalue(), err.getvalue()

@@ -548,7 +548,7 @@ def test_exit_codes(monkeypatch: pytest.MonkeyPatch, error: BaseException, code:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this machine")
 def test_nobody_reads_the_answer() -> None:
     """A pipe that is closed is no error; a full disk behind it is the user's. The outputs are there."""
-    select = f"{sys.executable} -m tamis select pool.jsonl -n 50"  # all are taken: a note on stderr
+    select = f"{sys.executable} -m tamis select pool.jsonl -n 50 --no-report"  # all are taken: a note on stderr
     script = f"""
         {select} -o a.jsonl 2> notes | true; echo ${{PIPESTATUS[0]}}
         {select} -o b.jsonl 2>&1 | true; echo ${{PIPESTATUS[0]}}
@@ -752,7 +752,7 @@ def test_ignored_hang_up() -> None:
         "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); from tamis.cli import main\n"
         "import tamis.run.select as s; choose = s.choose\n"
         "s.choose = lambda *a: (os.kill(os.getpid(), signal.SIGHUP), choose(*a))[1]\n"
-        "main(['select', 'pool.jsonl', '-n', '5', '-o', 'out.jsonl'])"
+        "main(['select', 'pool.jsonl', '-n', '5', '--no-report', '-o', 'out.jsonl'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

@@ -26,8 +26,8 @@ from tamis.errors import TamisError
 from tamis.kernels.pieces import WHITE
 from tamis.signals.bytes import Bytes
 from tamis.signals.cuts import examine
-from tamis.signals.tokens import Tokens
 from tamis.signals.tokenizers import build, load
+from tamis.signals.tokens import Tokens
 
 FAST = "pieces of texts, each tokenised once"
 

@@ -144,13 +144,13 @@ def _inside(folder: Path) -> list[Path]:
 
 
 def _folder(folder: Path, passed: list[str]) -> Iterator[tuple[str, Path]]:
-    inside = _inside(folder)
+    everything = _inside(folder)
     if is_dataset_folder(folder):
         yield str(folder), folder
         return
     found: list[Path] = []
     own = _Own()
-    for path in inside:
+    for path in everything:
         inside = path.relative_to(folder)
         if any(part.startswith(".") for part in inside.parts):
             continue

@@ -8,13 +8,15 @@ and lines need is ever touched.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from tamis.kernels.rules_c4 import c4_lines
 from tamis.kernels.rules_lines import Scratch, bullets_and_ellipses, feed_lines, paragraphs
-from tamis.kernels.rules_memory import get32, get64
+from tamis.kernels.rules_memory import get32, get64, inner
 from tamis.kernels.rules_repeats import Repeats, ngram_repeats, word_ids
 from tamis.kernels.rules_scan import LINE, scan
 from tamis.kernels.rules_words import HAS_LETTER, NOT_SYMBOL, SEED, TURN, Words
@@ -63,7 +65,7 @@ LINE_RULES = 5
 """How many rules of C4 drop lines."""
 
 _C4, _FEEDS, _PARAGRAPHS, _GRAMS = 9, 8, 3, 9
-_NONE = np.int64(0)  # typed, or each literal number would have its own code compiled
+_NONE: Any = np.int64(0)  # typed, or each literal number would have its own code compiled
 
 
 def slots(hashes: NDArray[np.uint64], languages: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
@@ -111,13 +113,13 @@ def room(longest: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     return memory, starts + ((memory.ctypes.data + 63) & -64)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _per(part: int, whole: int) -> float:
     """Return `part / whole`; of nothing, 0."""
     return part / whole if whole else 0.0
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _word_measures(words: Words, n: int, row: NDArray[np.float64]) -> None:
     real, characters, letters, before = _NONE, _NONE, _NONE, _NONE
     for k in range(n):
@@ -134,7 +136,7 @@ def _word_measures(words: Words, n: int, row: NDArray[np.float64]) -> None:
     row[6] = _per(letters, n)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _stop_words(
     hashes: int,
     n: int,
@@ -161,7 +163,7 @@ def _stop_words(
     return most
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _line_measures(
     feeds: NDArray[np.int64],
     paras: NDArray[np.int64],

@@ -5,9 +5,8 @@ Positions are addresses of bytes, spans run from `start` to before `stop`.
 
 from __future__ import annotations
 
-from numba import njit
-
 from tamis.kernels.rules_chars import BACK, DIGIT, FRONT, LETTER, PUNCT, UPPER, char_at, class_of, previous
+from tamis.kernels.rules_memory import inner
 from tamis.kernels.vector import load8
 
 __all__ = ["back_of", "contraction", "front_of", "is_address", "is_dot"]
@@ -16,7 +15,7 @@ _AFTER_PERIOD = PUNCT | DIGIT  # classes after which a final period is a word
 _RIGHT = 0x2019  # the apostrophe that is a quotation mark
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _apostrophe(start: int, stop: int) -> int:
     """Return where the apostrophe that ends at byte `stop` begins; `stop` if there is none."""
     if stop > start and load8(stop - 1) == 0x27:
@@ -26,13 +25,13 @@ def _apostrophe(start: int, stop: int) -> int:
     return stop
 
 
-@njit(nogil=True, cache=True)
+@inner
 def is_dot(i: int, start: int, stop: int) -> bool:
     """Return whether a dot stands at `i`, within a span."""
     return start <= i < stop and load8(i) == 0x2E
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _final_period(start: int, stop: int, table: int) -> bool:
     """Return whether the single period that ends a span is a word of its own."""
     last = stop - 1
@@ -52,7 +51,7 @@ def _final_period(start: int, stop: int, table: int) -> bool:
     return kind & _AFTER_PERIOD != 0 and not (code == 0x2F or code == 0x5C or code == 0x40)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def back_of(start: int, stop: int, table: int) -> int:
     """Return where the word that comes off the back of a span begins; `stop` if none does."""
     last = load8(stop - 1)
@@ -69,10 +68,10 @@ def back_of(start: int, stop: int, table: int) -> int:
         return stop
     if last == 0x24 or last == 0x25 or last == 0x2B:  # $ % + only after a digit
         return i if i > start and 0x30 <= load8(i - 1) <= 0x39 else stop
-    return i
+    return int(i)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def front_of(start: int, stop: int, table: int) -> int:
     """Return where the word that comes off the front of a span ends; `start` if none does."""
     if load8(start) == 0x2E:
@@ -85,10 +84,10 @@ def front_of(start: int, stop: int, table: int) -> int:
         return start
     if code == 0x2B and start + 1 < stop and 0x30 <= load8(start + 1) <= 0x39:
         return start
-    return start + length
+    return int(start + length)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def contraction(start: int, stop: int) -> int:
     """Return where n't, 're, 've, 'll, 'm or 'd begins at the end of a span; `stop` if nowhere."""
     if stop - start < 3:
@@ -97,7 +96,7 @@ def contraction(start: int, stop: int) -> int:
     one = _apostrophe(start, stop - 1)
     if one < stop - 1:
         if last == 0x74 and one - 1 > start and load8(one - 1) | 0x20 == 0x6E:
-            return one - 1
+            return int(one - 1)
         return one if (last == 0x6D or last == 0x64) and one > start else stop
     two = _apostrophe(start, stop - 2)
     if two < stop - 2 and two > start:
@@ -106,7 +105,7 @@ def contraction(start: int, stop: int) -> int:
     return stop
 
 
-@njit(nogil=True, cache=True)
+@inner
 def is_address(start: int, stop: int) -> bool:
     """Return whether a span begins with `www.` or holds `://` or `@`."""
     w = start

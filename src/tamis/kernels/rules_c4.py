@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from tamis.kernels.rules_chars import strip
 from tamis.kernels.rules_lines import Scratch, ends_in_ellipsis
-from tamis.kernels.rules_memory import get32
+from tamis.kernels.rules_memory import get32, inner
 from tamis.kernels.rules_phrases import JAVASCRIPT, LOREM, POLICY
 from tamis.kernels.rules_scan import BRACE, BRACKET, CHUNKS, FLAGS, LINE, LONG, STOP, WORDS, scan
 from tamis.kernels.rules_words import ALL_PUNCT, ENDS, Words
@@ -18,10 +19,10 @@ __all__ = ["c4_lines"]
 
 _FEW_WORDS = 3
 _EDIT, _NEEDED = np.frombuffer(b"[edit]", np.uint8), np.frombuffer(b"[citation needed]", np.uint8)
-_NONE = np.int64(0)  # typed, or each literal number would have its own code compiled
+_NONE: Any = np.int64(0)  # typed, or each literal number would have its own code compiled
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _is(i: int, stop: int, mark: NDArray[np.uint8]) -> bool:
     if i + len(mark) > stop:
         return False
@@ -31,7 +32,7 @@ def _is(i: int, stop: int, mark: NDArray[np.uint8]) -> bool:
     return j == len(mark)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _citation(i: int, stop: int) -> int:
     """Return where a citation mark that begins at byte `i` ends: [1], [], [edit], [citation needed]; else `i`."""
     if load8(i) != 0x5B:
@@ -46,7 +47,7 @@ def _citation(i: int, stop: int) -> int:
     return i + len(_NEEDED) if _is(i, stop, _NEEDED) else i
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _without_citations(start: int, stop: int, out: int) -> int:
     """Copy a span to `out` without its citation marks; return how many bytes that are."""
     filled = 0
@@ -61,7 +62,7 @@ def _without_citations(start: int, stop: int, out: int) -> int:
     return filled
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _sentences(marks: int, start: int, stop: int) -> int:
     """Return the sentences of words `start` to `stop`: one ends before a word that no punctuation parts from an end."""
     sentences, over = 1, False
@@ -74,7 +75,7 @@ def _sentences(marks: int, start: int, stop: int) -> int:
     return sentences
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _terminal(start: int, stop: int) -> bool:
     """Return whether a line ends in . ? ! " or ', but not in three dots."""
     if start == stop:
@@ -82,10 +83,10 @@ def _terminal(start: int, stop: int) -> bool:
     c = load8(stop - 1)
     if c == 0x2E:
         return not ends_in_ellipsis(start, stop)
-    return c == 0x3F or c == 0x21 or c == 0x22 or c == 0x27
+    return bool(c == 0x3F or c == 0x21 or c == 0x22 or c == 0x27)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def c4_lines(
     first: int,
     n: int,

@@ -11,10 +11,9 @@ import unicodedata
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from tamis.kernels.rules_memory import get16
+from tamis.kernels.rules_memory import get16, inner
 from tamis.kernels.vector import load8
 
 __all__ = [
@@ -96,7 +95,7 @@ def classes() -> NDArray[np.uint16]:
     return table
 
 
-@njit(nogil=True, cache=True)
+@inner
 def char_at(i: int, stop: int) -> tuple[int, int]:
     """Return the code point that begins at address `i` (below `stop`) and how many bytes it has."""
     c = load8(i)
@@ -111,15 +110,15 @@ def char_at(i: int, stop: int) -> tuple[int, int]:
     return code, length
 
 
-@njit(nogil=True, cache=True)
+@inner
 def class_of(table: int, code: int) -> int:
     """Return the class bits of a code point; `table` is the address of `classes()`."""
     if code < _CODES:
-        return get16(table, code)
+        return int(get16(table, code))
     return LETTER | ALNUM if code < _IDEOGRAPHS else 0
 
 
-@njit(nogil=True, cache=True)
+@inner
 def previous(i: int, start: int) -> int:
     """Return where the character that ends before address `i` begins; not below `start`."""
     j = i - 1
@@ -128,7 +127,7 @@ def previous(i: int, start: int) -> int:
     return max(j, start)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def strip(start: int, stop: int, table: int) -> tuple[int, int]:
     """Return the span from `start` to `stop` without white space at either end."""
     while start < stop:

@@ -7,12 +7,13 @@ whose definition holds for all.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from tamis.kernels.rules_chars import ALNUM, LETTER, SPACE, char_at, class_of
-from tamis.kernels.rules_memory import get32, load64, put32, put64
+from tamis.kernels.rules_memory import get32, inner, load64, put32, put64
 from tamis.kernels.rules_words import (
     ALL_PUNCT,
     ENDS,
@@ -59,12 +60,13 @@ def _each(byte: int) -> np.uint64:
 _LOW7, _TOP, _CASE = _each(0x7F), _each(0x80), _each(0x20)
 _FROM_A, _PAST_Z = _each(0x80 - ord("a")), _each(0x80 - ord("z") - 1)
 _FROM_0, _PAST_9 = _each(0x80 - ord("0")), _each(0x80 - ord("9") - 1)
-_NONE, _ONE = np.int64(0), np.int64(1)  # typed, or each literal number would have its own code compiled
+_NONE: Any = np.int64(0)  # typed, or each literal number would have its own code compiled
+_ONE: Any = np.int64(1)
 _HYPHEN = np.int64(0x2D)
 _ZERO, _ALL, _SEVEN, _THREE = np.uint64(0), np.uint64(2**64 - 1), np.uint64(7), np.uint64(3)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _run(i: int, stop: int) -> tuple[int, np.uint64, np.uint64, np.uint64]:
     """Return (end, hash, letters, wide) of the run of ASCII letters, digits and wide bytes from `i` on.
 
@@ -90,12 +92,12 @@ def _run(i: int, stop: int) -> tuple[int, np.uint64, np.uint64, np.uint64]:
         within = ~(_ALL << bits)
         if bits:
             h ^= x & within
-        i += np.int64(bits >> _THREE)
+        i += int(bits >> _THREE)
         h = fold64(h ^ np.uint64(i - start), TURN)
         return i, h, letters | (letter & within), wides | (wide & within)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _wide_word(start: int, stop: int, table: int) -> tuple[int, int]:
     """Return how many characters a run has and its mark; -1 characters if not all are letters or digits."""
     i, characters, some = start, 0, 0
@@ -110,7 +112,7 @@ def _wide_word(start: int, stop: int, table: int) -> tuple[int, int]:
     return characters, NOT_SYMBOL | (HAS_LETTER if some & LETTER else 0)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _chunk_end(i: int, stop: int, table: int) -> tuple[int, int]:
     """Return where the chunk around `i` ends, and how many bytes from `i` to there continue a character."""
     more = 0
@@ -129,7 +131,7 @@ def _chunk_end(i: int, stop: int, table: int) -> tuple[int, int]:
     return i, more
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _put(words: Words, k: int, h: np.uint64, characters: int, mark: int) -> int:
     put64(words.hashes, k, h)
     put32(words.ends, k + 1, get32(words.ends, k) + characters)
@@ -137,7 +139,7 @@ def _put(words: Words, k: int, h: np.uint64, characters: int, mark: int) -> int:
     return k + 1
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _put_mark(words: Words, k: int, c: int) -> int:
     """Add an ASCII character that is no letter or digit as a word."""
     mark = _NONE if _SYMBOLS[c] else ALL_PUNCT
@@ -147,10 +149,10 @@ def _put_mark(words: Words, k: int, c: int) -> int:
         put32(words.tally, 0, get32(words.tally, 0) + 1)
     elif c == 0x7B or c == 0x5B:
         put32(words.tally, 2, get32(words.tally, 2) | (1 if c == 0x7B else 2))
-    return _put(words, k, fold64(SEED ^ np.uint64(c) ^ np.uint64(1), TURN), _ONE, mark)
+    return int(_put(words, k, fold64(SEED ^ np.uint64(c) ^ np.uint64(1), TURN), _ONE, mark))
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _tail(start: int, end: int, stop: int) -> int:
     """Return where a chunk ends of which all from `end` on is marks that are words; 0 if it is not so.
 
@@ -174,7 +176,7 @@ def _tail(start: int, end: int, stop: int) -> int:
     return i
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _marks(i: int, stop: int, words: Words, k: int) -> int:
     while i < stop:
         k = _put_mark(words, k, load8(i))
@@ -182,7 +184,7 @@ def _marks(i: int, stop: int, words: Words, k: int) -> int:
     return k
 
 
-@njit(nogil=True, cache=True)
+@inner
 def chunk(i: int, stop: int, table: int, words: Words, k: int) -> tuple[int, int, int]:
     """Add the words of the chunk that begins at `i`; return (end, next word, bytes that continue a character)."""
     c = load8(i)

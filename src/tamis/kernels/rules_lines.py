@@ -7,14 +7,13 @@ FineWeb's rules end at each line feed, blank ones left out.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from tamis.kernels.rules_chars import TERMINAL, char_at, class_of, previous, strip
-from tamis.kernels.rules_memory import get32, load64, put32, put64
+from tamis.kernels.rules_memory import get32, inner, load64, put32, put64
 from tamis.kernels.rules_repeats import Repeats, repeated
 from tamis.kernels.rules_scan import CHARACTERS, CHUNKS, FLAGS, LF, LINE, STOP
 from tamis.kernels.rules_words import SEED, TURN, Words, rest64
@@ -24,7 +23,7 @@ from tamis.kernels.vector import load8
 __all__ = ["Scratch", "bullets_and_ellipses", "ends_in_ellipsis", "feed_lines", "paragraphs"]
 
 _SHORT = 30  # characters of a short line of FineWeb
-_NONE = np.int64(0)  # typed, or each literal number would have its own code compiled
+_NONE: Any = np.int64(0)  # typed, or each literal number would have its own code compiled
 
 
 class Scratch(NamedTuple):
@@ -43,17 +42,17 @@ class Scratch(NamedTuple):
     words: Words
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _hash(start: int, stop: int) -> np.uint64:
     h = SEED ^ np.uint64(stop - start)
     i = start
     while i + 8 <= stop:
         h = fold64(h ^ load64(i), TURN)
         i += 8
-    return fold64(h ^ rest64(start, i, stop), TURN)
+    return np.uint64(fold64(h ^ rest64(start, i, stop), TURN))
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _characters(start: int, stop: int) -> int:
     characters = 0
     for i in range(start, stop):
@@ -61,16 +60,16 @@ def _characters(start: int, stop: int) -> int:
     return characters
 
 
-@njit(nogil=True, cache=True)
+@inner
 def ends_in_ellipsis(start: int, stop: int) -> bool:
     """Return whether the last of a span are three dots or an ellipsis."""
     if stop - start < 3:
         return False
     a, b, c = load8(stop - 3), load8(stop - 2), load8(stop - 1)
-    return (a == 0x2E and b == 0x2E and c == 0x2E) or (a == 0xE2 and b == 0x80 and c == 0xA6)
+    return bool((a == 0x2E and b == 0x2E and c == 0x2E) or (a == 0xE2 and b == 0x80 and c == 0xA6))
 
 
-@njit(nogil=True, cache=True)
+@inner
 def bullets_and_ellipses(first: int, n: int, lines: int, table: int) -> tuple[int, int]:
     """Return how many of the `n` lines begin with a bullet or hyphen, and how many end in an ellipsis."""
     bullets, ellipses, start = 0, 0, first
@@ -84,7 +83,7 @@ def bullets_and_ellipses(first: int, n: int, lines: int, table: int) -> tuple[in
     return bullets, ellipses
 
 
-@njit(nogil=True, cache=True)
+@inner
 def feed_lines(
     first: int,
     stop: int,
@@ -134,7 +133,7 @@ def feed_lines(
                 out[6] += size if size > 0 else _NONE
 
 
-@njit(nogil=True, cache=True)
+@inner
 def paragraphs(
     first: int,
     stop: int,
@@ -157,9 +156,9 @@ def paragraphs(
         if not get32(room.lines, m * LINE + FLAGS) & LF or i < begin or i >= end:
             continue
         # Both neighbours exist: neither the first nor the last byte of the stripped text is white space.
-        if load8(i - 1) == 0x0A and load8(i + 1) != 0x0A:
+        if load8(i - 1) == 0x0A:
             start = i + 1
-        elif load8(i - 1) != 0x0A and load8(i + 1) == 0x0A:
+        elif load8(i + 1) == 0x0A:
             put64(room.hashes, entries, _hash(start, i))
             put32(room.sizes, entries, _characters(start, i))
             entries += 1

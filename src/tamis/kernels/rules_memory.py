@@ -1,14 +1,21 @@
-"""Numbers at addresses, for the kernels of the rules; see `kernels.vector` for what makes that safe."""
+"""Numbers at addresses, for the kernels of the rules; see `kernels.vector` for what makes that safe.
+
+And their decorator: `inner` compiles a function that only compiled code calls, without what would
+let Python call it, in three quarters of the time.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.extending import intrinsic
 
-__all__ = ["get16", "get32", "get64", "load64", "put32", "put64"]
+__all__ = ["get16", "get32", "get64", "inner", "load64", "put32", "put64"]
+
+inner = njit(nogil=True, cache=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""The decorator of functions that only compiled code calls."""
 
 _SHORT, _HALF, _WORD = ir.IntType(16), ir.IntType(32), ir.IntType(64)
 

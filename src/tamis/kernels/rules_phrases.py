@@ -7,9 +7,8 @@ that few chunks are looked at twice; in any ASCII case.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from tamis.kernels.rules_memory import load64
+from tamis.kernels.rules_memory import inner, load64
 from tamis.kernels.rules_words import rest64
 from tamis.kernels.vector import load8
 
@@ -35,17 +34,17 @@ _USES, _USE_OF, _USE_ = _word(b"uses "), _word(b"use of "), _word(b"use ")
 _JAVASCR = _word(b"javascri")[0]
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _before(first: int, i: int, word: tuple[np.uint64, np.uint64, int]) -> bool:
     """Return whether `word` (lower case) ends before address `i`, in any ASCII case, in a text from `first` on."""
     text, mask, length = word
     if i - length < first:
         return False
     x = load64(i - 8) >> np.uint64(64 - 8 * length) if i - 8 >= first else rest64(i - length, i - length, i)
-    return (x | _CASE) & mask == text and load8(i - 1) == 0x20
+    return bool((x | _CASE) & mask == text and load8(i - 1) == 0x20)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def phrase(first: int, i: int, stop: int) -> int:
     """Return the flag of a phrase whose last word a chunk at `i` begins with, 0 if none."""
     x = (load64(i) if i + 8 <= stop else rest64(i, i, stop)) | _CASE
@@ -61,7 +60,7 @@ def phrase(first: int, i: int, stop: int) -> int:
     return 0
 
 
-@njit(nogil=True, cache=True)
+@inner
 def javascript(start: int, stop: int) -> int:
     """Return `JAVASCRIPT` if a chunk holds that word, else 0."""
     for i in range(start, stop - 9):

@@ -10,13 +10,12 @@ of those, so ten levels cost little more than two.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from tamis.kernels.rules_memory import get32, get64, put32
+from tamis.kernels.rules_memory import get32, get64, inner, put32
 from tamis.kernels.vector import load8, store8
 
 __all__ = ["FIRST_LONG", "LAST", "Repeats", "ngram_repeats", "repeated", "word_ids"]
@@ -26,25 +25,25 @@ FIRST_LONG, LAST = 5, 10
 
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _FREE = np.int64(-1)
-_NONE = np.int64(0)  # typed, or each literal number would have its own code compiled
+_NONE: Any = np.int64(0)  # typed, or each literal number would have its own code compiled
 
 
 class Repeats(NamedTuple):
     """Room for the n-grams of one text: addresses, int32 all.
 
     The `table`; for each word where its n-gram first stood and where the (n-1)-gram did (`now`,
-    `before`), and how often (`count`); the `places` that repeat, and the `rank` of each place among them.
+    `before`), and how often (`times`); the `places` that repeat, and the `rank` of each place among them.
     """
 
     table: int
     now: int
     before: int
-    count: int
+    times: int
     places: int
     rank: int
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _clear(table: int, entries: int) -> tuple[np.uint64, int]:
     """Clear as many slots as `entries` need; return (the shift from a 64-bit hash to a slot, the last slot)."""
     size, shift = 16, np.uint64(60)
@@ -56,14 +55,14 @@ def _clear(table: int, entries: int) -> tuple[np.uint64, int]:
     return shift, size - 1
 
 
-@njit(nogil=True, cache=True)
+@inner
 def word_ids(hashes: int, n: int, room: Repeats, news: int) -> tuple[int, int]:
     """Give each of `n` words the number of its first occurrence, in `room.now`.
 
     Return how many words stand at `room.places`, those that occur more than once, and how many
     different ones at `news` (int32); both ascending.
     """
-    table, ids, count = room.table, room.now, room.count
+    table, ids, count = room.table, room.now, room.times
     shift, last = _clear(table, n)
     different = 0
     for j in range(n):
@@ -90,14 +89,14 @@ def word_ids(hashes: int, n: int, room: Repeats, news: int) -> tuple[int, int]:
     return places, different
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _pair_ids(n: int, room: Repeats, before: int, now: int) -> int:
     """Find where each n-gram that may repeat first stood, in `now`; return how many there are.
 
     `before` numbers the (n-1)-grams; the `n` of them at `room.places` repeat. The places of the
     n-grams replace theirs.
     """
-    table, count, places = room.table, room.count, room.places
+    table, count, places = room.table, room.times, room.places
     kept = _NONE
     for t in range(n - 1):
         j = get32(places, t)
@@ -120,10 +119,10 @@ def _pair_ids(n: int, room: Repeats, before: int, now: int) -> int:
                 put32(count, first, get32(count, first) + 1)
                 break
             slot = (slot + 1) & last
-    return kept
+    return int(kept)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _top(kept: int, room: Repeats, now: int) -> tuple[int, int]:
     """Return (first occurrence, count) of the most frequent n-gram, the earliest where several are.
 
@@ -132,13 +131,13 @@ def _top(kept: int, room: Repeats, now: int) -> tuple[int, int]:
     best, where = 1, 0
     for t in range(kept):
         first = get32(now, get32(room.places, t))
-        count = get32(room.count, first)
+        count = get32(room.times, first)
         if count > best:  # places ascend, so the first of equals stays
             best, where = count, first
     return where, best
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _seen_before(n: int, kept: int, ends: int, room: Repeats, now: int) -> int:
     """Return the characters of n-grams seen before, read from the front: after one of them, on behind it.
 
@@ -161,7 +160,7 @@ def _seen_before(n: int, kept: int, ends: int, room: Repeats, now: int) -> int:
     return characters
 
 
-@njit(nogil=True, cache=True)
+@inner
 def ngram_repeats(ends: int, words: int, places: int, room: Repeats, out: NDArray[np.int64]) -> None:
     """Fill `out` (9): characters of the most frequent 2- to 4-gram, of 5- to 10-grams seen before.
 
@@ -186,11 +185,11 @@ def ngram_repeats(ends: int, words: int, places: int, room: Repeats, out: NDArra
         for t in range(kept):
             j = get32(room.places, t)
             put32(room.places, places, j)
-            places += get32(room.count, get32(now, j)) > 1
+            places += get32(room.times, get32(now, j)) > 1
         before, now = now, before
 
 
-@njit(nogil=True, cache=True)
+@inner
 def repeated(hashes: int, n: int, room: Repeats, found: int) -> None:
     """Set `found` (uint8) to 1 for each of `n` hashes (uint64) that came before, else to 0."""
     shift, last = _clear(room.table, n)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numba import njit
 
 from tamis.kernels.rules_chars import SPACE, char_at, class_of
 from tamis.kernels.rules_chunks import BLANK, KIND, WIDE, chunk
-from tamis.kernels.rules_memory import get32, put32
+from tamis.kernels.rules_memory import get32, inner, put32
 from tamis.kernels.rules_phrases import FIRSTS, javascript, phrase
 from tamis.kernels.rules_words import Words
 from tamis.kernels.vector import load8
@@ -23,11 +24,11 @@ LONG = 2  # a chunk of more than 1000 characters
 BRACE, BRACKET = 32, 64  # "{", "["
 
 _LONGEST = 1000
-_NONE = np.int64(0)  # typed, or each literal number would have its own code compiled
+_NONE: Any = np.int64(0)  # typed, or each literal number would have its own code compiled
 _BREAKS = np.isin(np.arange(256), [ord(c) for c in "\n\r\v\f\x1c\x1d\x1e"])
 
 
-@njit(nogil=True, cache=True)
+@inner
 def scan(first: int, stop: int, table: int, words: Words, lines: int) -> tuple[int, int, int]:
     """Find the words and lines of the text from `first` to `stop`; return (words, lines, characters).
 
@@ -68,7 +69,7 @@ def scan(first: int, stop: int, table: int, words: Words, lines: int) -> tuple[i
     return k, (line - lines) // (4 * LINE), stop - first - more
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _end_line(line: int, stop: int, k: int, chunks: int, characters: int, flags: int, words: Words) -> None:
     brackets = get32(words.tally, 2)
     put32(words.tally, 2, 0)

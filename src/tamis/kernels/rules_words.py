@@ -15,10 +15,9 @@ abbreviations or emoticons.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from tamis.kernels.rules_affixes import back_of, contraction, front_of, is_address, is_dot
 from tamis.kernels.rules_chars import (
@@ -35,7 +34,7 @@ from tamis.kernels.rules_chars import (
     char_at,
     class_of,
 )
-from tamis.kernels.rules_memory import get32, load64, put32, put64
+from tamis.kernels.rules_memory import get32, inner, load64, put32, put64
 from tamis.kernels.simd import fold64
 from tamis.kernels.vector import load8, store8
 
@@ -49,7 +48,7 @@ ALL_PUNCT = 8  # all of Unicode category P
 SEED, TURN = np.uint64(0xA0761D6478BD642F), np.uint64(0xE7037ED1A0B428DB)
 """The start and the multiplier of a word's hash: blocks of 8 bytes folded, then the length."""
 
-_NONE = np.int64(0)  # typed, or each literal number would have its own code compiled
+_NONE: Any = np.int64(0)  # typed, or each literal number would have its own code compiled
 _HYPHEN, _TILDE, _ELLIPSIS = 0x2D, 0x7E, 0x2026
 
 
@@ -66,7 +65,7 @@ class Words(NamedTuple):
     tally: int
 
 
-@njit(nogil=True, cache=True)
+@inner
 def rest64(start: int, i: int, stop: int) -> np.uint64:
     """Return the fewer than 8 bytes from `i` to `stop` as a little-endian word, zeros above.
 
@@ -81,7 +80,7 @@ def rest64(start: int, i: int, stop: int) -> np.uint64:
     return word
 
 
-@njit(nogil=True, cache=True)
+@inner
 def emit(start: int, stop: int, table: int, words: Words, k: int) -> int:
     """Add the word the bytes from `start` to `stop` as number `k`; return k + 1."""
     h = SEED
@@ -112,7 +111,7 @@ def emit(start: int, stop: int, table: int, words: Words, k: int) -> int:
     return k + 1
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _cut(code: int, dash: int, run: int, before: int, after: int, follows: int) -> bool:
     """Return whether a character inside a chunk is a word of its own.
 
@@ -134,11 +133,11 @@ def _cut(code: int, dash: int, run: int, before: int, after: int, follows: int) 
     return False
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _core(start: int, stop: int, table: int, words: Words, k: int) -> int:
     """Add the words of a chunk from which front and back are gone."""
     if is_address(start, stop):
-        return emit(start, stop, table, words, k)
+        return int(emit(start, stop, table, words, k))
     end = contraction(start, stop)
     word, i, before = start, start, _NONE
     while i < end:
@@ -165,7 +164,7 @@ def _core(start: int, stop: int, table: int, words: Words, k: int) -> int:
     return emit(end, stop, table, words, k) if end < stop else k
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _count(start: int, stop: int, tally: int) -> None:
     """Add what a chunk holds of `#`, of ellipses, and of `{` (1) or `[` (2) to `tally`."""
     dots, hashes, ellipses, brackets = 0, 0, 0, 0
@@ -188,7 +187,7 @@ def _count(start: int, stop: int, tally: int) -> None:
     put32(tally, 2, get32(tally, 2) | brackets)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def split_chunk(start: int, stop: int, table: int, words: Words, k: int) -> int:
     """Add the words of a chunk, which has no white space, from number `k` on; return the next number."""
     _count(start, stop, words.tally)

@@ -18,7 +18,7 @@ from tamis.kernels.hashing import salt, uniforms
 
 __all__ = ["Place", "draw", "place"]
 
-_BINS = 4096
+_BINS, _BLOCK = 4096, 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def draw(
 ) -> NDArray[np.int64]:
     """Return the rows (ascending) of a random selection of `n` records that fits the budget.
 
-    O(n): numbers are sorted only around the line.
+    O(n), and memory for what is taken: numbers are sorted only around the line.
 
     Parameters
     ----------
@@ -68,16 +68,28 @@ def draw(
     """
     if cost is not None and len(cost) != len(keys):
         raise InputError(f"random selection: expected {len(keys)} costs, one a record, got {len(cost)}.")
-    numbers = uniforms(keys, salt(seed, "random"))
-    bins = (numbers * _BINS).astype(np.int64)
-    weight = np.bincount(bins, None if cost is None else cost, _BINS)
-    used = np.cumsum(weight)
+    salted = salt(seed, "random")
+    used = np.zeros(_BINS)
+    for start in range(0, len(keys), _BLOCK):
+        bins = _bins(uniforms(keys[start : start + _BLOCK], salted))
+        used += np.bincount(bins, None if cost is None else cost[start : start + _BLOCK], _BINS)
+    used = np.cumsum(used)
     line = int(np.searchsorted(used, budget, side="right"))  # the first bin that does not fit whole
-    taken = bins < line
-    if line < _BINS:
-        inside = np.flatnonzero(bins == line)
-        inside = inside[np.argsort(numbers[inside], kind="stable")]
-        before = used[line - 1] if line else 0
-        each = np.ones(len(inside)) if cost is None else cost[inside]
-        taken[inside[: int(np.searchsorted(np.cumsum(each) + before, budget, side="right"))]] = True
-    return np.flatnonzero(taken).astype(np.int64)
+    taken, inside, places = [], [], []
+    for start in range(0, len(keys), _BLOCK):  # numbers are counted: to hash them again is to have kept them
+        numbers = uniforms(keys[start : start + _BLOCK], salted)
+        bins = _bins(numbers)
+        taken.append(np.flatnonzero(bins < line) + start)
+        at = np.flatnonzero(bins == line)
+        inside.append(at + start)
+        places.append(numbers[at])
+    rows = np.concatenate(inside) if inside else np.empty(0, np.int64)
+    rows = rows[np.argsort(np.concatenate(places), kind="stable")] if len(rows) else rows
+    each = np.ones(len(rows)) if cost is None else cost[rows]
+    before = used[line - 1] if line else 0.0
+    more = rows[: int(np.searchsorted(np.cumsum(each) + before, budget, side="right"))]
+    return np.sort(np.concatenate([*taken, more])).astype(np.int64)
+
+
+def _bins(numbers: NDArray[np.float64]) -> NDArray[np.int64]:
+    return (numbers * _BINS).astype(np.int64)

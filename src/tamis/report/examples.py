@@ -10,7 +10,7 @@ __all__ = ["dedup_section", "example", "records_section"]
 
 def example(record: Example, label: str = "") -> str:
     """Return a record: where it stands, what is known of it, and its text as text."""
-    known = " · ".join(f"{safe(name, 80)} {safe(value, 200)}" for name, value in record.facts)
+    known = " · ".join(f"{safe(name, 80)} <bdi>{safe(value, 200)}</bdi>" for name, value in record.facts)
     head = f"<strong>{safe(label)}</strong> " if label else ""
     return (
         f'<article class="rec"><header><p class="about">{head}<bdi class="id">{safe(record.id, 120)}</bdi></p>'

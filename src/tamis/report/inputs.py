@@ -17,7 +17,8 @@ _FILES = 40  # rows of the table
 def files_section(data: ReportData) -> str:
     """Return the table of files."""
     rows = "".join(
-        f'<tr><th scope="row"><bdi>{safe(file.name)}</bdi></th><td>{safe(file.format)}</td><td>{safe(file.shape)}</td>'
+        f'<tr><th scope="row"><bdi>{safe(file.name)}</bdi>'
+        f'<span class="kind">{safe(file.format)}; {safe(file.shape)}</span></th>'
         f'<td class="n">{count(file.records)}</td><td class="n">{count(file.rejected) if file.rejected else "–"}</td>'
         f'<td class="n me">{count(file.chosen)}</td></tr>'
         for file in data.files[:_FILES]
@@ -26,10 +27,10 @@ def files_section(data: ReportData) -> str:
     if rest:
         told = [sum(file.records for file in rest), sum(file.rejected for file in rest), sum(f.chosen for f in rest)]
         cells = "".join(f'<td class="n">{count(value)}</td>' for value in told)
-        rows += f'<tr><th scope="row" colspan="3">{plural(len(rest), "more file")}</th>{cells}</tr>'
+        rows += f'<tr><th scope="row">{plural(len(rest), "more file")}</th>{cells}</tr>'
     return (
-        '<div class="wide"><table><thead><tr><th scope="col">File</th><th scope="col">Format</th>'
-        '<th scope="col">Shape of a record</th><th scope="col" class="n">records</th>'
+        '<div class="wide"><table><thead><tr><th scope="col">File, its format, and the shape of its records</th>'
+        '<th scope="col" class="n">records</th>'
         '<th scope="col" class="n">set aside</th><th scope="col" class="n">chosen</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )

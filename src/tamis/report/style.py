@@ -12,6 +12,7 @@ import hashlib
 
 __all__ = ["CSS", "policy"]
 
+#: The style sheet, as it stands in the page: its hash is in the policy.
 CSS = """
 :root{color-scheme:light dark;--paper:#fbfbf9;--card:#fff;--ink:#1b2024;--soft:#555f68;--line:#dcdfe1;--wash:#f0f1f0;
 --pool:#c3c9ce;--dot:#7d8790;--chance:#b5720c;--band:#ecc98f;--pick:#0b62a8;--mark:#fbe6b3;--box:#8a2f2f;
@@ -86,7 +87,8 @@ table{border-collapse:collapse;width:100%;margin:.7rem 0;font-size:.93rem}
 caption{text-align:left;padding-bottom:.3rem}
 th,td{padding:.32rem .9rem .32rem 0;text-align:left;vertical-align:baseline;border-bottom:1px solid var(--line)}
 th{font-weight:600}thead th{color:var(--soft);font-weight:500;font-size:.84rem}
-tbody th{font-weight:500;overflow-wrap:anywhere}
+tbody th{font-weight:500;overflow-wrap:anywhere;min-width:5.5rem}
+.kind{display:block;color:var(--soft);font-size:.86rem;font-weight:400}
 td.n,th.n{text-align:right;white-space:nowrap}
 th:last-child,td:last-child{padding-right:0}
 td.bar{width:34%;min-width:5.5rem;vertical-align:middle}
@@ -119,7 +121,8 @@ footer{color:var(--soft);font-size:.86rem;padding-top:2rem;padding-bottom:3rem}
 @media print{:root{--paper:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--wash:#f4f4f4;
 --pool:#c3c9ce;--dot:#7d8790;--chance:#a5690c;--band:#ecc98f;--pick:#0b4f8a;--mark:#fbe6b3;--box:#8a2f2f}
 body{font-size:10.5pt}nav,.skip{display:none}section{break-inside:auto;padding-top:1rem}
-.card,.rec,figure,tr{break-inside:avoid}.text{max-height:none}h2,h3{break-after:avoid}
+.card,.rec,figure,tr{break-inside:avoid}.text{max-height:none;font-size:7.5pt}.two{grid-template-columns:1fr 1fr}
+h2,h3{break-after:avoid}
 details::details-content{content-visibility:visible;display:block;height:auto}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """

@@ -7,7 +7,6 @@ fragments.
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,21 +18,20 @@ from tamis.corpus.sources import Source, redact
 from tamis.corpus.store import aside_of
 from tamis.errors import OutputError, UserError
 from tamis.report import ReportData, render
-from tamis.report.data import Figure, File, Groups, Histogram, PoolMap, Stage
+from tamis.report.data import Figure, File, Histogram, PoolMap, Stage
 from tamis.run.options import Job
-from tamis.run.report_chance import Chance, Samples, draw_chance, draw_samples, figure, grouped, spread
+from tamis.run.report_chance import Chance, Samples, draw_chance, draw_samples, figure, spread
+from tamis.run.report_groups import found_groups, known_groups
 from tamis.run.report_measures import closeness, pool_map, variety_of_vectors, variety_of_words, vectors_of
 from tamis.run.report_records import STAGES, Teller, drops, edges, pairs, told_dedup
-from tamis.run.report_texts import Fields, Texts, read_texts
-from tamis.select.base import Groups as Codes
-from tamis.select.quotas import Quota
+from tamis.run.report_texts import Texts, read_texts
 
 if TYPE_CHECKING:
     from tamis.run.selection import Selection
 
 __all__ = ["gather", "write_report"]
 
-_SIGNALS, _FIELDS, _NAMES = 6, 2, 50  # histograms; fields found in the records; distinct values of such a field
+_SIGNALS = 6  # histograms besides length and score
 
 
 def write_report(selection: Selection, path: Path) -> None:
@@ -66,11 +64,11 @@ def gather(selection: Selection, title: str = "selection") -> ReportData:
     wanted |= {int(row) for one in ends for row in one.rows} | {row for pair in alike for row in pair[:2]}
     sampled = [samples.pool, samples.chosen, *samples.random]
     rows = np.unique(np.concatenate([*(chance.base[part] for part in sampled), np.array(sorted(wanted), np.int64)]))
-    sets = _known_groups(selection, chance)
+    sets = known_groups(selection, chance)
     texts, fields = read_texts(selection.corpus, rows.astype(np.int64), with_fields=not sets)
     teller = Teller(selection, texts, _raw(selection, aside))
     gaps: list[str] = []
-    found = sets or _found_groups(chance, samples, texts, fields)
+    found = sets or found_groups(chance, samples, texts, fields)
     figures, pool = _measured(selection, chance, samples, texts, gaps)
     figures += [number for _, number in found]
     told_pairs = [teller.pair(*pair) for pair in alike]
@@ -174,65 +172,6 @@ def _length(
         pool=outline.pool_at[middle] if "bytes" in signals else None,
         unit="bytes",
     )
-
-
-# -- groups ------------------------------------------------------------------------------------------
-
-
-def _known_groups(selection: Selection, chance: Chance) -> list[tuple[Groups, Figure]]:
-    """Return the groups of the quota fields, else of the files: known of every record."""
-    everything = np.arange(len(chance.base)), chance.chosen, chance.random
-    fields: dict[str, Codes] = {}
-    for text in selection.job.quotas:
-        field = Quota.parse(text).field
-        fields[field] = selection.inputs.groups(selection.corpus, field)
-    if not fields and len(selection.corpus.opened) > 1:
-        names = [opened.source.name for opened in selection.corpus.opened]
-        fields["file"] = Codes(selection.corpus.rows.source, tuple(names))
-    found = []
-    for field, codes in fields.items():
-        mine = Codes(codes.codes[chance.base], codes.names)
-        one = grouped(field, mine, everything, "counted on all records")
-        if one is not None:
-            found.append(one)
-    return found
-
-
-def _found_groups(chance: Chance, samples: Samples, texts: Texts, records: Fields) -> list[tuple[Groups, Figure]]:
-    """Return the groups of fields of few values, as found in the sampled records."""
-    if not samples.random:
-        return []
-    pool = texts.at(chance.base[samples.pool])
-    found = []
-    for field in _few_values([records[i] for i in pool]):
-        values = [record.get(field, "null") for record in records]
-        names = tuple(sorted(set(values)))
-        number = {name: i for i, name in enumerate(names)}
-        codes = np.zeros(len(chance.base), np.int32)
-        for part in (samples.pool, samples.chosen, *samples.random):
-            codes[part] = [number[values[i]] for i in texts.at(chance.base[part])]
-        sets = samples.pool, samples.chosen, samples.random
-        basis = f"on {len(samples.pool):,} sampled records of the pool, {len(samples.chosen):,} chosen, "
-        basis += f"{len(samples.random[0]):,} of each random selection"
-        one = grouped(field, Codes(codes, names), sets, basis)
-        if one is not None:
-            found.append(one)
-    return found[:_FIELDS]
-
-
-def _few_values(records: list[dict[str, str]]) -> list[str]:
-    """Return the fields that nearly every record has and that repeat, those of more even groups first."""
-    counts: dict[str, Counter[str]] = {}
-    for record in records:
-        for name, value in record.items():
-            counts.setdefault(name, Counter())[value] += 1
-    fit = []
-    for name, seen in counts.items():
-        total = sum(seen.values())
-        most = max(seen.values())
-        if 2 <= len(seen) <= min(_NAMES, total // 10) and total >= 0.9 * len(records) and most < 0.99 * total:
-            fit.append((-len(seen), name))
-    return [name for _, name in sorted(fit)]
 
 
 # -- the run -----------------------------------------------------------------------------------------

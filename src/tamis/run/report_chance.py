@@ -17,15 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis.measure.chance import draw, place
-from tamis.measure.diversity import effective_number
-from tamis.report.data import Figure, GroupRow, Groups, Histogram, Place
+from tamis.report.data import Figure, Histogram, Place
 from tamis.run.report_texts import counted, stretches
-from tamis.select.base import Groups as Codes
 
 if TYPE_CHECKING:
     from tamis.run.selection import Selection
 
-__all__ = ["Chance", "Samples", "draw_chance", "draw_samples", "figure", "grouped", "spread"]
+__all__ = ["Chance", "Samples", "draw_chance", "draw_samples", "figure", "spread"]
 
 DRAWS = 20
 """Random selections: a figure that is random itself lies outside their range once in ten times."""
@@ -36,7 +34,7 @@ POOL, CHOSEN = 5_000, 2_000
 WHOLE, PART = 1_000, 250
 """Up to `WHOLE` records (of a pool of at most `POOL`) a selection is measured whole, else in parts of `PART`."""
 
-_BARS, _BINS = 20, 36
+_BINS = 36
 _QUANTILES = (("5%", 0.05), ("25%", 0.25), ("median", 0.5), ("75%", 0.75), ("95%", 0.95))
 
 
@@ -132,7 +130,7 @@ def draw_samples(selection: Selection, chance: Chance) -> Samples:
     some = counted(chance.keys, pool, POOL, chance.seed, "sample of the pool")
     picked = counted(chance.keys, chosen, CHOSEN, chance.seed, "sample of the selection")
     whole = n <= POOL and k <= WHOLE
-    size = k if whole else min(k, PART)
+    size = k if whole else min(k, PART, len(some) // DRAWS if n > POOL else k)
     if not size or k == n:
         return Samples(some, picked, [], [], "")
     parts = [picked[i : i + size] for i in range(0, len(picked) - size + 1, size)]
@@ -226,47 +224,3 @@ def _edges(pool: NDArray[np.float64], chosen: NDArray[np.float64], least: int) -
     if low > 0 and high / low > 10 and float(np.median(pool)) - low < 0.25 * (high - low):
         return np.geomspace(low, high, fine + 1), True
     return np.linspace(low, high, fine + 1), False
-
-
-def grouped(
-    field: str,
-    codes: Codes,
-    sets: tuple[NDArray[np.int64], NDArray[np.int64], Sequence[NDArray[np.int64]]],
-    basis: str,
-) -> tuple[Groups, Figure] | None:
-    """Return the groups of a field, and their effective number; None for fewer than two.
-
-    `codes` are of the records of the pool, `sets` positions in it: pool, selection, random selections.
-    """
-    width = len(codes.names)
-    pool, chosen = (np.bincount(codes.codes[rows], minlength=width) for rows in sets[:2])
-    random = np.array([np.bincount(codes.codes[rows], minlength=width) for rows in sets[2]])
-    known = int((pool > 0).sum())
-    if known < 2 or not len(sets[1]):
-        return None
-    each = random / random.sum(axis=1, keepdims=True)
-    order = np.argsort(-pool, kind="stable")[:known]
-    shown, rest = order[:_BARS], order[_BARS:]
-    if len(rest) == 1:
-        shown, rest = order, rest[:0]
-
-    def row(name: str, which: NDArray[np.int64]) -> GroupRow:
-        share = each[:, which].sum(axis=1)
-        ours = int(chosen[which].sum())
-        return GroupRow(
-            name, float(pool[which].sum() / pool.sum()), ours / int(chosen.sum()),
-            float(share.min()), float(share.max()), ours,
-        )  # fmt: skip
-
-    rows = [row(codes.names[i], np.array([i])) for i in shown]
-    if len(rest):
-        rows.append(row(f"{len(rest):,} others", rest))
-    number = figure(
-        f"Effective number of groups ({field})",
-        f"How many equally large groups would be as diverse (exponential of the entropy), of {known:,}.",
-        f"{basis[0].upper()}{basis[1:]}.",
-        effective_number(chosen),
-        [effective_number(counts) for counts in random],
-        pool=effective_number(pool),
-    )
-    return Groups(field, basis, known, len(rest), tuple(rows)), number

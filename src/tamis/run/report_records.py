@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Found", "drops", "edges", "pairs", "told_dedup"]
 
 _CHARACTERS, _COMPARED, _BEFORE = 500, 900, 80
-_REASONS, _EXAMPLES, _PAIRS, _EACH = 8, 2, 6, 3
+_REASONS, _EXAMPLES, _PAIRS, _EACH = 8, 2, 6, 4
 
 #: What a stage is called.
 STAGES = {
