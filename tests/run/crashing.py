@@ -109,6 +109,8 @@ class Crashes:
             code = run(list(arguments or self.arguments))
             sys.stderr.flush()
             os._exit(code)
+        except KeyboardInterrupt:  # it came before the command took over, or after it had ended
+            os._exit(130)
         finally:
             os._exit(99)
 
