@@ -305,9 +305,18 @@ class Selector(ABC):
             The constraints cannot hold.
 
         """
-        n = len(pool)
-        constraints.validate(n)
-        ranking = self.rank(pool, seed)
+        constraints.validate(len(pool))
+        return self.filled(self.rank(pool, seed), constraints, len(pool))
+
+    def filled(self, ranking: Ranking, constraints: Constraints, n: int) -> Chosen:
+        """Return the choice that `constraints` make down a ranking of `n` records.
+
+        Raises
+        ------
+        BudgetError
+            The constraints cannot hold.
+
+        """
         if len(ranking.score) != n:
             raise TamisError(f"method '{self.name}': expected {n} scores, got {len(ranking.score)}.")
         filled = constraints.fill(ranking.order, n)

@@ -27,6 +27,7 @@ from tamis.errors import BudgetError, TamisError
 from tamis.select.base import Groups, Ranking, check_amount
 from tamis.select.feasibility import Task, check_floors, missed_floor, start
 from tamis.select.filler import CHOSEN, FULL, NO_ROOM, RESERVED, Limits, State, walk
+from tamis.select.filling import Filling
 from tamis.select.quotas import NO_CAP, Bounds, Quota, bounds_of
 
 __all__ = ["Budget", "Constraints", "Filled", "Quota"]
@@ -174,6 +175,20 @@ class Constraints:
             _fill(task, state, status)
         rows = np.r_[kept, task.rest[status[task.rest] == CHOSEN]].astype(np.int64)
         return _with_reasons(rows, status, task.bounds)
+
+    def open(self, n: int) -> Filling:
+        """Return an unfilled budget over `n` records, for a method that fills it record by record.
+
+        Raises
+        ------
+        BudgetError
+            As `fill`.
+
+        """
+        cost = self._costs(n)
+        keep, drop = self._pins(n)
+        free = np.flatnonzero(~(keep | drop))
+        return Filling(self._task(n, np.flatnonzero(keep), free, cost, int(drop.sum())), drop)
 
     def _size(self, order: NDArray[np.int64]) -> int:
         known = [self.cost, self.keep, self.drop, *self.groups.values()]
