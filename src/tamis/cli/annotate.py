@@ -66,4 +66,10 @@ def command(
         if as_json:
             show_json(told)
         else:
-            show_pairs((name, f"{value:,}" if isinstance(value, int) else str(value)) for name, value in told.items())
+            show_pairs((name, _shown(value)) for name, value in told.items())
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

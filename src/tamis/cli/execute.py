@@ -44,7 +44,8 @@ def show_the_plan(job: Job, output: Path | None, *, as_json: bool, quiet: bool, 
     """Print what a job would do and cost."""
     from tamis.run.plan import plan_select
 
-    show_plan(plan_select(job, _runtime(given, quiet), output, Progress(quiet or as_json)), as_json)
+    planned = plan_select(job, _runtime(given, quiet), output, Progress(quiet or as_json), report=given["report"])
+    show_plan(planned, as_json)
 
 
 def _runtime(given: Mapping[str, Any], quiet: bool) -> Runtime:

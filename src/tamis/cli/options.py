@@ -34,7 +34,13 @@ _READING = (
     ),
     click.option("--per-file", is_flag=True, help="Plain text: a record a file instead of a record a line."),
     click.option("--tokenizer", default="wordllama", show_default=True, metavar="NAME|FILE", help="Counts tokens."),
-    click.option("--encoder", default="wordllama", show_default=True, metavar="NAME|FILE", help="Makes vectors."),
+    click.option(
+        "--encoder",
+        default="wordllama",
+        show_default=True,
+        metavar="SPEC",
+        help="Where vectors are from: wordllama, model2vec:NAME, sentence-transformers:NAME, field:NAME, or FILE.npy.",
+    ),
     click.option("--strict", is_flag=True, help="Stop at the first record that cannot be used."),
     click.option(
         "--max-rejected",

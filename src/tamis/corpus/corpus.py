@@ -183,9 +183,10 @@ class Corpus:
                     f"{opened.source.name} changed while it was read. Run the same command again once it is whole."
                 )
 
-    def fingerprint(self) -> str:
-        """Return a hash of the content of all files and of how they are read, whatever their order."""
-        marks = sorted(opened.entry.folder.name for opened in self.opened)
+    def fingerprint(self, *, ordered: bool = False) -> str:
+        """Return a hash of the content of all files and of how they are read; of their order too if `ordered`."""
+        marks = [opened.entry.folder.name for opened in self.opened]
+        marks = marks if ordered else sorted(marks)
         return hashlib.blake2b("|".join(marks).encode(), digest_size=16).hexdigest()
 
     # -- reading ---------------------------------------------------------------------------------

@@ -11,10 +11,18 @@ from typing import TypeVar
 
 from tamis.engine.resources import threads_available
 
-__all__ = ["Local"]
+__all__ = ["Local", "grant"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_granted: int | None = None
+
+
+def grant(threads: int) -> None:
+    """Say how many threads an engine has that is not told: what the user granted this process."""
+    global _granted
+    _granted = threads
 
 
 class Local:
@@ -29,7 +37,7 @@ class Local:
     """
 
     def __init__(self, threads: int | None = None, in_flight: int | None = None) -> None:
-        self.threads = threads or threads_available()
+        self.threads = threads or _granted or threads_available()
         self.in_flight = in_flight or self.threads + 1
 
     def map(self, function: Callable[[T], R], tasks: Iterable[T]) -> Iterator[R]:

@@ -45,7 +45,7 @@ def select(
     format: str | None = None,
     per_file: bool = False,
     tokenizer: str = "wordllama",
-    encoder: str = "wordllama",
+    encoder: Any = "wordllama",
     seed: int = 0,
     strict: bool = False,
     max_rejected: float | str = 0.1,
@@ -87,8 +87,12 @@ def select(
         Field or template of the text.
     id : str, optional
         Field of the ids; default the hash of the record.
-    shape, format, per_file, tokenizer, encoder, strict, max_rejected
+    shape, format, per_file, tokenizer, strict, max_rejected
         How records are read; see `tamis select --help`.
+    encoder : str, array or callable
+        What makes vectors: "wordllama", `model2vec:NAME`, `sentence-transformers:NAME`, `field:NAME` (a
+        field that holds a list of numbers), an `n x d` array or an `.npy` file (a row a record, in the
+        order of the input, broken records included), or a function from a list of texts to `n x d` numbers.
     seed : int
         Decides everything random.
     threads, memory, store, quiet

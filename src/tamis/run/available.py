@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -78,9 +79,19 @@ def _minhash() -> Signal:
 
 
 def _vectors(job: Job) -> Signal:
+    given = job.encoder
+    if isinstance(given, str) and given.startswith("field:"):
+        from tamis.signals.given import FieldVectors
+
+        return FieldVectors(given.removeprefix("field:"))
+    if isinstance(given, np.ndarray) or (isinstance(given, str | Path) and str(given).endswith(".npy")):
+        from tamis.signals.given import GivenVectors
+        from tamis.vectors.encoders import Given
+
+        return GivenVectors(Given(given))
     from tamis.signals.vectors import Vectors
 
-    return Vectors(job.encoder)
+    return Vectors(given)
 
 
 def _rules(job: Job) -> Signal:

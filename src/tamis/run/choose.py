@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -137,6 +137,7 @@ def choose(
     if chosen.facts:
         reports["method"] = dict(chosen.facts)
     decided = verdicts.decide(chosen, taken, np.concatenate([pins.keep, pins.drop]), groups, signals)
+    decided = replace(decided, whole=frozenset(name for name in signals if inputs.whole(corpus, name)))
     notes = _notes(job, eligible, chosen, constraints)
     return Choice(np.sort(taken[chosen.rows]), decided, counts, notes, reports)
 
@@ -179,6 +180,11 @@ def _matrix(corpus: Corpus, column: str, taken: NDArray[np.int64]) -> NDArray[An
         part = rows_of(corpus.batch(fragment, column).column(0))
         if found is None:
             found = np.zeros((len(taken), part.shape[1]), part.dtype)
+        if part.shape[1] != found.shape[1]:
+            raise InputError(
+                f"vectors: expected {found.shape[1]} numbers, as in the files before, got {part.shape[1]} from "
+                f"{corpus.file_of(fragment.first_row)}."
+            )
         at = place[fragment.first_row : fragment.first_row + fragment.rows]
         found[at[at >= 0]] = part[at >= 0]
     return np.empty((0, 0), np.float16) if found is None else found

@@ -47,6 +47,8 @@ class Decided:
         To that record; NaN for none.
     signals : mapping of str to arrays of shape (n,)
         Signals and fields that the run used.
+    whole : frozenset of str
+        Signals that are whole numbers: written as such, also where some records have none.
     """
 
     stage: NDArray[np.int32]
@@ -62,6 +64,7 @@ class Decided:
     neighbour: NDArray[np.int64]
     similarity: NDArray[np.float64]
     signals: Mapping[str, NDArray[Any]]
+    whole: frozenset[str] = frozenset()
 
 
 def decision_batches(rows: RowTable, ids: Ids, files: list[str], decided: Decided) -> Iterator[pa.RecordBatch]:
@@ -86,9 +89,16 @@ def decision_batches(rows: RowTable, ids: Ids, files: list[str], decided: Decide
             "weight": as_arrow(decided.weight[take]),
         }
         for name, values in decided.signals.items():
-            part = values[take]
-            columns[name] = as_arrow(part, np.isnan(part) if part.dtype.kind == "f" else None)
+            columns[name] = _numbers(values[take], name in decided.whole)
         yield pa.record_batch(list(columns.values()), names=list(columns))
+
+
+def _numbers(values: NDArray[Any], whole: bool) -> pa.Array:
+    """Return numbers, NaN as null; `whole` ones as int64 even so."""
+    if values.dtype.kind != "f":
+        return as_arrow(values)
+    missing = np.isnan(values)
+    return as_arrow(np.where(missing, 0, values).astype(np.int64) if whole else values, missing)
 
 
 def _named(ids: Ids, rows: NDArray[np.int64]) -> pa.StringArray:

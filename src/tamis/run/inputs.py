@@ -75,6 +75,13 @@ class Inputs:
                 f"'{name}' is no signal, and as a field: {error}{hint} Signals: {', '.join(SIGNALS)}."
             ) from error
 
+    def whole(self, corpus: Corpus, name: str) -> bool:
+        """Return whether a numeric signal of the run is whole numbers."""
+        first = next((fragment for fragment in corpus.fragments if fragment.rows), None)
+        if first is None:
+            return False
+        return bool(pa.types.is_integer(corpus.batch(first, column_key(corpus, self.signals[name])).column(0).type))
+
     def groups(self, corpus: Corpus, name: str) -> Groups:
         """Return a field of every record as groups, in input order."""
         codes, names = field_groups(corpus, name.removeprefix("field:"), NULL_GROUP)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,10 @@ class Job:
         Ids.
     text, shape, id_field, format, per_file, target_text
         How records are read.
-    tokenizer, encoder : str
-        What counts tokens, and what makes vectors.
+    tokenizer : str
+        What counts tokens.
+    encoder : str, array or callable
+        What makes vectors: a model, `field:NAME`, an `.npy` file; in Python also an `n x d` array or a function.
     seed : int
         Decides everything random.
     strict : bool
@@ -86,7 +89,7 @@ class Job:
     format: str | None = None
     per_file: bool = False
     tokenizer: str = "wordllama"
-    encoder: str = "wordllama"
+    encoder: Any = "wordllama"
     seed: int = 0
     strict: bool = False
     max_rejected: float = 0.1
@@ -118,8 +121,12 @@ class Job:
             raise OptionError(f"--seed: expected a whole number, got {self.seed!r}.")
 
     def asdict(self) -> dict[str, Any]:
-        """Return the options as JSON-able values."""
-        return dataclasses.asdict(self)
+        """Return the options as JSON-able values; an encoder in memory as its name in angle brackets."""
+        plain = self.encoder
+        if not isinstance(plain, str):
+            known = getattr(plain, "name", None) or getattr(plain, "__qualname__", type(plain).__name__)
+            plain = os.fspath(plain) if isinstance(plain, os.PathLike) else f"<{known}>"
+        return dataclasses.asdict(dataclasses.replace(self, encoder=plain))
 
     def files(self) -> list[Path]:
         """Return what the job reads, as paths: no output may be one of them."""

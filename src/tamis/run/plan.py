@@ -8,15 +8,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+
 from tamis.corpus.chunk import Reading
 from tamis.corpus.corpus import Opened
 from tamis.corpus.recognise import text_option
+from tamis.corpus.sources import redact
 from tamis.corpus.task import FRAGMENT_BYTES
 from tamis.run.options import Job, Runtime
 from tamis.run.outputs import Outputs
 from tamis.run.progress import Progress
 from tamis.run.select import check_job, prepare, read_targets, settings_of
-from tamis.run.session import FRAGMENT_FACTOR, PROCESS_BYTES, RECORD_BYTES, Session
+from tamis.run.session import FRAGMENT_FACTOR, PROCESS_BYTES, RECORD_BYTES, VECTOR_BYTES, Session
 from tamis.signals.base import PoolSignal, RecordSignal
 from tamis.signals.compute import closure
 
@@ -25,6 +28,8 @@ __all__ = ["plan_select"]
 #: Bytes of the store a record takes besides its signals; bytes of its row in the decision table.
 ROW_BYTES = 34
 DECISION_BYTES = 60
+#: Seconds a record takes besides reading and signals: to choose, to find its near-duplicates, in the report.
+CHOOSING, DEDUP, REPORT = 2.5e-6, 2e-5, 1.5e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +41,12 @@ class Probe:
     packed: float
     seconds: float
     column_bytes: int
+    tokens: int = 0
 
 
-def plan_select(job: Job, runtime: Runtime, output: Path | None, progress: Progress) -> dict[str, Any]:
+def plan_select(
+    job: Job, runtime: Runtime, output: Path | None, progress: Progress, *, report: bool = True
+) -> dict[str, Any]:
     """Return what a job would do and cost; the targets are read, of the pool only first fragments.
 
     Returns
@@ -66,19 +74,22 @@ def plan_select(job: Job, runtime: Runtime, output: Path | None, progress: Progr
         nbytes = sum(total[1] for total in totals)
         seconds = sum(total[2] for total in totals) / threads
         column_bytes = sum(total[3] for total in totals)
-        memory = PROCESS_BYTES + threads * fragment * FRAGMENT_FACTOR + records * RECORD_BYTES
-        share = _share(job, records)
+        each = RECORD_BYTES + (VECTOR_BYTES if "vectors" in inputs.signals else 0)
+        memory = PROCESS_BYTES + threads * fragment * FRAGMENT_FACTOR + records * each
+        share = _share(job, records, sum(probe.tokens for _, probe in probes), sum(p.records for _, p in probes))
         ceiling = runtime.ceiling()
-        steps = [f"read {len(corpus.opened):,} files, about {records:,} records, {threads} threads"]
-        steps += [f"compute {signal.name}" for signal in [*kernels, *pools]]
-        steps += [f"filter with --where {job.where!r}"] if job.where else []
+        files = "1 file" if len(corpus.opened) == 1 else f"{len(corpus.opened):,} files"
+        steps = [f"read {files}, about {records:,} records, {threads} threads"]
+        steps += [f"compute {signal.name}" for signal in signals]
+        steps += _filters(job)
         steps += [f"choose with {method!r}" + (f" under {', '.join(job.quotas)}" if job.quotas else "")]
-        steps += [f"write {output} and {Outputs(output).manifest.name}" if output else "write (no -o given yet)"]
+        steps += _writing(output, report)
+        later = records * (CHOOSING + (DEDUP if job.dedup is not None else 0) + (REPORT if report else 0))
         return {
             "steps": steps,
             "records": records,
             "bytes": nbytes,
-            "seconds": round(1.5 + seconds * (1.15 + 0.1 * len(pools)) + records * 2.5e-6, 1),
+            "seconds": round(1.5 + report + seconds * (1.15 + 0.1 * len(pools)) + later, 1),
             "memory": memory,
             "store": column_bytes + records * ROW_BYTES,
             "outputs": int(nbytes * share) + records * DECISION_BYTES,
@@ -86,6 +97,27 @@ def plan_select(job: Job, runtime: Runtime, output: Path | None, progress: Progr
             "fits": memory <= ceiling,
             "notes": progress.notes,
         }
+
+
+def _filters(job: Job) -> list[str]:
+    """Return what leaves records out before the method chooses, in the order of the flow."""
+    steps = [f"leave out what does not meet --where {job.where!r}"] if job.where else []
+    if job.rules:
+        without = f", without {', '.join(job.no_rules)}" if job.no_rules else ""
+        steps.append(f"leave out what fails the rules {', '.join(job.rules)}{without}")
+    if job.against:
+        steps.append(f"leave out what holds text of {', '.join(map(redact, job.against))}")
+    if job.dedup is not None:
+        steps.append(f"leave out near-duplicates from a similarity of {job.dedup:g}")
+    return steps
+
+
+def _writing(output: Path | None, report: bool) -> list[str]:
+    if output is None:
+        return ["write (no -o given yet)"]
+    files = Outputs(output)
+    steps = [f"measure it beside random selections, for {files.report.name}"] if report else []
+    return [*steps, f"write {output}, {files.decisions.name} and {files.manifest.name}"]
 
 
 def _probe(opened: Opened, id_field: str | None, fields: list[str], signals: list[RecordSignal]) -> Probe:
@@ -96,7 +128,10 @@ def _probe(opened: Opened, id_field: str | None, fields: list[str], signals: lis
         parsed = chunk.parse(Reading(opened.shape or text_option("text"), id_field, tuple(fields)))
         columns = [signal.column(parsed.text) for signal in signals]
         seconds = time.perf_counter() - started
-        return Probe(chunk.n, chunk.nbytes, _packing(opened), seconds, sum(column.nbytes for column in columns))
+        size = sum(column.nbytes for column in columns)
+        counts = [c for s, c in zip(signals, columns, strict=True) if s.name == "tokens"]
+        tokens = int(pc.sum(counts[0]).as_py() or 0) if counts else 0
+        return Probe(chunk.n, chunk.nbytes, _packing(opened), seconds, size, tokens)
     return Probe(0, 0, 1.0, 0.0, 0)
 
 
@@ -120,8 +155,10 @@ def _extrapolate(opened: Opened, probe: Probe) -> tuple[int, int, float, int]:
     )
 
 
-def _share(job: Job, records: int) -> float:
-    """Return the share of the pool that the budget is likely to take."""
+def _share(job: Job, records: int, tokens: int, counted: int) -> float:
+    """Return the share of the pool that the budget is likely to take; `counted` records have so many tokens."""
     if job.rows is not None:
         return min(1.0, job.rows / max(records, 1))
+    if job.tokens is not None and tokens:
+        return min(1.0, job.tokens / (tokens / counted * max(records, 1)))
     return job.fraction if job.fraction is not None else 1.0

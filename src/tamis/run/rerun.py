@@ -46,6 +46,10 @@ def rerun(path: Path, runtime: Runtime, progress: Progress | None = None) -> dic
     told = load_manifest(path)
     if any(part["format"] == "objects" for part in [*told["inputs"], *told.get("targets", [])]):
         raise InputError(f"{path}: it read an object in memory, which a manifest cannot bring back.")
+    if str(told["job"].get("encoder", "")).startswith("<"):
+        raise InputError(
+            f"{path}: its vectors came from {told['job']['encoder']} in memory, which is not in a manifest."
+        )
     with _folder(told["run"].get("folder")), tempfile.TemporaryDirectory(prefix="tamis-rerun-") as scratch:
         target = Path(scratch) / told["output"]["name"]
         again = _annotate if told.get("verb") == "annotate" else _select

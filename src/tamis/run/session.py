@@ -16,6 +16,7 @@ from tamis.corpus.objects import chunks_of, is_objects
 from tamis.corpus.sources import Source, expand, from_chunks
 from tamis.corpus.store import DamagedError, Store
 from tamis.engine import Local
+from tamis.engine.local import grant
 from tamis.errors import BudgetError
 from tamis.run.options import Runtime
 from tamis.run.progress import Progress
@@ -131,5 +132,6 @@ class Session:
 
 def _limit_libraries(threads: int) -> None:
     """Hold the thread pools of Arrow and of tokenizers to the number of threads granted."""
+    grant(threads)
     pa.set_cpu_count(threads)
     os.environ.setdefault("RAYON_NUM_THREADS", str(threads))  # read once, when a tokenizer first works

@@ -11,14 +11,17 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 
-from tamis.corpus.chunk import Text
+from tamis.corpus.chunk import Chunk, Text
 
-__all__ = ["PoolSignal", "RecordSignal", "Signal"]
+if TYPE_CHECKING:
+    from tamis.corpus.corpus import Corpus, Fragment
+
+__all__ = ["PoolSignal", "ReadSignal", "RecordSignal", "Signal"]
 
 
 class Signal(ABC):
@@ -32,11 +35,14 @@ class Signal(ABC):
         Raised whenever the values change, so that a store never serves an older version's column.
     numeric : bool
         Whether it is one number a record: only those can be sorted by, filtered on and shown.
+    of_pool : bool
+        Whether the value of a record depends on the other records of the pool.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
     numeric: ClassVar[bool] = True
+    of_pool: ClassVar[bool] = False
     summary_line: ClassVar[str] = ""
     source: ClassVar[str] = ""
     cost: ClassVar[str] = "O(bytes)"
@@ -69,6 +75,7 @@ class PoolSignal(Signal):
     """
 
     keyed: ClassVar[bool] = False
+    of_pool: ClassVar[bool] = True
 
     @abstractmethod
     def summary(self, columns: Mapping[str, pa.Array]) -> Any:
@@ -81,3 +88,15 @@ class PoolSignal(Signal):
     @abstractmethod
     def column(self, columns: Mapping[str, pa.Array], state: Any) -> pa.Array:
         """Return one value for each record of a fragment."""
+
+
+class ReadSignal(Signal):
+    """A signal that exists already, in fields of the records or beside the pool."""
+
+    @abstractmethod
+    def prepare(self, corpus: Corpus) -> None:
+        """Check it against a scanned corpus, before any fragment is read."""
+
+    @abstractmethod
+    def read(self, corpus: Corpus, fragment: Fragment, load: Callable[[], Chunk]) -> pa.Array:
+        """Return one value for each record of a fragment; `load` reads its records anew."""

@@ -8,8 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from tamis.corpus.chunk import Chunk
 from tamis.corpus.corpus import Corpus, Fragment
-from tamis.signals.base import PoolSignal, RecordSignal, Signal
+from tamis.signals.base import PoolSignal, ReadSignal, RecordSignal, Signal
 
 __all__ = ["column_key", "compute", "pool_state"]
 
@@ -30,7 +31,9 @@ def closure(signals: Iterable[Signal]) -> list[Signal]:
 
 def column_key(corpus: Corpus, signal: Signal) -> str:
     """Return the store's name of a signal's column: a pool signal's depends on the whole pool."""
-    return f"{signal.key()}-{corpus.fingerprint()}" if isinstance(signal, PoolSignal) else signal.key()
+    if not signal.of_pool:
+        return signal.key()
+    return f"{signal.key()}-{corpus.fingerprint(ordered=isinstance(signal, ReadSignal))}"
 
 
 def compute(
@@ -66,6 +69,8 @@ def compute(
     for signal in everything:
         if isinstance(signal, PoolSignal):
             _compute_pool(corpus, signal)
+        elif isinstance(signal, ReadSignal):
+            _copy(corpus, signal)
 
 
 def pool_state(corpus: Corpus, signal: PoolSignal) -> Any:
@@ -80,6 +85,17 @@ def _compute_pool(corpus: Corpus, signal: PoolSignal) -> None:
         state = pool_state(corpus, signal)
         for _ in corpus.engine.map(partial(_one, corpus, signal, key, state), missing):
             pass
+
+
+def _copy(corpus: Corpus, signal: ReadSignal) -> None:
+    key = column_key(corpus, signal)
+    signal.prepare(corpus)
+
+    def one(task: tuple[Fragment, Callable[[], Chunk]]) -> None:
+        corpus.put(task[0], key, signal.read(corpus, *task))
+
+    for _ in corpus.engine.map(one, corpus.fragment_tasks(lambda fragment: not corpus.has(fragment, key))):
+        pass
 
 
 def _one(corpus: Corpus, signal: PoolSignal, key: str, state: Any, fragment: Fragment) -> None:

@@ -157,8 +157,8 @@ def encoder(spec: str | Callable[[list[Any]], Any] | Encoder) -> Encoder:
     if kind in _MODELS and name:
         return _MODELS[kind](name)
     raise OptionError(
-        f"encoder: expected 'wordllama', {', '.join(f'{kind}:NAME' for kind in _MODELS)} or a function from a"
-        f" list of texts to an array, got {spec!r}."
+        f"encoder: expected 'wordllama', {', '.join(f'{kind}:NAME' for kind in _MODELS)}, field:NAME, FILE.npy, or in"
+        f" Python an array or a function from a list of texts to one, got {spec!r}."
     )
 
 
