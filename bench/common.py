@@ -44,18 +44,26 @@ def abstracts() -> Iterator[dict[str, str]]:
                 yield json.loads(line)
 
 
-def pool(records: int) -> Path:
-    """Return a JSONL file of `records` real abstracts, repeated with other ids beyond their number."""
-    path = SCRATCH / f"arxiv-{records}.jsonl"
+def pool(records: int, *, mixed: bool = False) -> Path:
+    """Return a JSONL file of `records` real abstracts, repeated with other ids beyond their number.
+
+    `mixed` ones are no copies when they are repeated: from the second round on, a record is the first
+    half of one abstract and the second half of another.
+    """
+    path = SCRATCH / f"arxiv-{'mixed-' if mixed else ''}{records}.jsonl"
     if path.exists():
         return path
     SCRATCH.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".part")
     written, times = 0, 0
+    everything = list(abstracts())
     with aside.open("w", encoding="utf-8") as out:
         while written < records:
-            for record in abstracts():
+            for i, record in enumerate(everything):
                 text = f"{record['title']}. {record['abstract']}"
+                if mixed and times:
+                    other = everything[(i + 7919 * times) % len(everything)]["abstract"]
+                    text = text[: len(text) // 2] + other[len(other) // 2 :]
                 line = {"id": f"{record['id']}/{times}", "text": text, "primary": record["primary"]}
                 out.write(json.dumps(line) + "\n")
                 written += 1

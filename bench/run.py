@@ -10,11 +10,27 @@ import subprocess
 import sys
 from pathlib import Path
 
-FULL = [["dsir.py"], ["memory.py"], ["scaling.py"]]
+FULL = [
+    ["dsir.py"],
+    ["memory.py"],
+    ["scaling.py"],
+    ["minhash.py"],
+    ["dedup.py"],
+    ["rules.py"],
+    ["perplexity.py"],
+    ["vectors.py"],
+    ["million.py"],
+]
 QUICK = [
     ["dsir.py", "--records", "100000", "--peer-records", "10000", "--runs", "1"],
     ["memory.py", "--gigabytes", "0.5", "--runs", "1"],
     ["scaling.py", "--largest", "100000", "--runs", "1"],
+    ["minhash.py", "--records", "2000", "--runs", "1"],
+    ["dedup.py", "--records", "5000", "--peer-records", "2000", "--runs", "1"],
+    ["rules.py", "--megabytes", "1", "--runs", "1", "--peer-records", "100"],
+    ["perplexity.py", "--megabytes", "4", "--runs", "1"],
+    ["vectors.py", "--records", "2000", "--runs", "1"],
+    ["million.py", "--records", "20000"],
 ]
 
 
