@@ -85,15 +85,15 @@ def target(records: int = 200, primary: str = "cs.CL") -> Path:
     return path
 
 
-def run(command: list[str], *, watch: bool = False) -> Run:
+def run(command: list[str], *, watch: bool = False, folder: str | None = None) -> Run:
     """Run a command to its end; stop everything if it fails.
 
     With `watch`, its resident and its anonymous memory (page cache aside) are sampled every 20 ms;
-    without, the peak is the system's own figure for the largest process.
+    without, the peak is the system's own figure for the largest process. `folder` is where it runs.
     """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=output, stderr=errors)
+        process = subprocess.Popen(command, stdout=output, stderr=errors, cwd=folder)
         peak, anonymous = 0, 0
         while True:
             pid, status, used = os.wait4(process.pid, os.WNOHANG if watch else 0)

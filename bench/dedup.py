@@ -102,7 +102,7 @@ def text_dedup(path: Path, python: str) -> tuple[Run, set[str]]:
         options = ["--path", "json", "--data_files", str(path), "--split", "train", "--cache_dir", folder + "/c"]
         options += ["--output", folder + "/o", "--column", "text", "--ngram", "5", "--threshold", "0.8"]
         options += ["--num_perm", "128", "--min_length", "1", "--num_proc", "2", "--hash_func", "xxh3"]
-        done = run([python, "-m", "text_dedup.minhash", *options, "--batch_size", "1000"], watch=True)
+        done = run([python, "-m", "text_dedup.minhash", *options, "--batch_size", "1000"], watch=True, folder=folder)
         shown = "import datasets, json, sys; print(json.dumps(datasets.load_from_disk(sys.argv[1])['id'][:]))"
         told = run([python, "-c", shown, folder + "/o"]).output
         return done, {str(one) for one in json.loads(told.splitlines()[-1])}
@@ -111,7 +111,7 @@ def text_dedup(path: Path, python: str) -> tuple[Run, set[str]]:
 def datatrove(path: Path, python: str) -> tuple[Run, set[str]]:
     """Run datatrove's four steps over a file; return the process and the ids that stay."""
     with tempfile.TemporaryDirectory() as folder:
-        done = run([python, "-c", DATATROVE, str(path.parent), path.name, folder, "2"], watch=True)
+        done = run([python, "-c", DATATROVE, str(path.parent), path.name, folder, "2"], watch=True, folder=folder)
         return done, ids(Path(folder) / "kept.jsonl")
 
 
