@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -55,10 +56,12 @@ class Session:
         self.runtime = runtime
         self.engine = Local(runtime.threads)
         _limit_libraries(self.engine.threads)
-        self._temporary: Path | None = None
+        self._forget: weakref.finalize[..., Any] | None = None
         folder = runtime.store or (beside.parent / ".tamis" if beside is not None else None)
         if folder is None:
-            folder = self._temporary = Path(tempfile.mkdtemp(prefix="tamis-"))
+            folder = Path(tempfile.mkdtemp(prefix="tamis-"))
+            # Also when nobody calls `close`: at the latest when the interpreter ends.
+            self._forget = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.store = Store(folder, command)
         self.passed_over: list[str] = []
         self.fragment_bytes = self._fragment_bytes()
@@ -120,8 +123,8 @@ class Session:
     def close(self) -> None:
         """Let the store go; a temporary one is removed."""
         self.store.close()
-        if self._temporary is not None:
-            shutil.rmtree(self._temporary, ignore_errors=True)
+        if self._forget is not None:
+            self._forget()
 
     def __enter__(self) -> Session:
         return self
