@@ -87,7 +87,7 @@ def upward(tree: ast.Module, path: Path) -> Found:
             continue
         if there not in FLOOR:
             yield line, f"'{name}' is no room"
-        elif (FLOOR[there] > FLOOR["run"]) if not here else (FLOOR[there] >= FLOOR[here]):
+        elif (FLOOR[there] > FLOOR["compare"]) if not here else (FLOOR[there] >= FLOOR[here]):
             yield line, f"'{here or 'tamis'}' imports '{name}', which does not lie below it"
 
 

@@ -24,6 +24,7 @@ VERBS = {
     "select": "Choose the records worth training on, with the reason for every record.",
     "dedup": "Keep what is no near-duplicate of a record that is kept.",
     "annotate": "Compute signals and write them beside or into the records.",
+    "check": "Put a selection beside random ones of the same budget.",
     "why": "Tell one record's whole story.",
     "rerun": "Run a manifest again and check that the result is the same.",
     "methods": "List the methods that choose, with source, needs and cost.",

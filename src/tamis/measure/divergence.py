@@ -7,13 +7,15 @@ package `data-selection`), and the KL reduction of a selection.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from tamis.errors import InputError
 
-__all__ = ["SMOOTHING", "add_counts", "kl_divergence", "kl_reduction"]
+__all__ = ["SMOOTHING", "add_counts", "counts_in", "kl_divergence", "kl_reduction"]
 
 SMOOTHING = 1e-8
 """What is added to every probability inside the logarithm."""
@@ -55,6 +57,30 @@ def add_counts(
     for row in rows:
         for i in range(offsets[row], offsets[row + 1]):
             counts[values[i]] += 1
+
+
+def counts_in(
+    parts: Iterable[tuple[int, NDArray[np.uint16], NDArray[np.int64]]],
+    sets: Sequence[NDArray[np.int64]],
+    buckets: int,
+) -> NDArray[np.int64]:
+    """Return how often each bucket occurs in each set of records, `sets x buckets`.
+
+    Parameters
+    ----------
+    parts : iterable of (int, uint16 array, int64 array)
+        Runs of records: the row of the first, their buckets, and their offsets as in `add_counts`.
+    sets : sequence of int64 arrays
+        Rows of each set, ascending.
+    buckets : int
+        How many there are.
+    """
+    counts = np.zeros((len(sets), buckets), np.int64)
+    for first, values, offsets in parts:
+        for rows, count in zip(sets, counts, strict=True):
+            ends = np.searchsorted(rows, (first, first + len(offsets) - 1))
+            add_counts(values, offsets, rows[ends[0] : ends[1]] - first, count)
+    return counts
 
 
 def _shares(counts: ArrayLike, what: str) -> NDArray[np.float64]:

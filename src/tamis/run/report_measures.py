@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis.measure.distances import mean_nearest
-from tamis.measure.divergence import add_counts, kl_divergence
+from tamis.measure.divergence import add_counts, counts_in, kl_divergence
 from tamis.measure.diversity import vendi
 from tamis.measure.ngrams import distinct_share, word_runs
 from tamis.measure.plane import plane, telling_words
@@ -142,12 +142,8 @@ def closeness(selection: Selection, chance: Chance) -> list[Figure]:
         np.sort(chance.base[counted(chance.keys, rows, size, chance.seed, "records beside the target")])
         for rows in (chance.chosen, *chance.random)
     ]
-    counts = np.zeros((len(sets), features.buckets), np.int64)
-    for fragment in corpus.fragments:
-        values, offsets = lists(corpus.batch(fragment, key).column(0))
-        for rows, count in zip(sets, counts, strict=True):
-            ends = np.searchsorted(rows, (fragment.first_row, fragment.first_row + fragment.rows))
-            add_counts(values, offsets, rows[ends[0] : ends[1]] - fragment.first_row, count)
+    parts = ((one.first_row, *lists(corpus.batch(one, key).column(0))) for one in corpus.fragments)
+    counts = counts_in(parts, sets, features.buckets)
     if not (aim.sum() and (counts.sum(axis=1) > 0).all()):
         return []
     ours, *others = (kl_divergence(aim, count) for count in counts)
