@@ -151,7 +151,7 @@ def row_order_does_not_matter(case: Case) -> None:
         chosen = method.select(pool, constraints, seed=3)
         rows = permutation[order[chosen.rows]]
         reasons = {int(permutation[order[i]]): chosen.reasons[chosen.reason[i]] for i in range(n)}
-        scores = {int(permutation[order[i]]): float(chosen.score[i]) for i in range(n)}
+        scores = {int(permutation[order[i]]): str(chosen.score[i]) for i in range(n)}  # NaN is itself as text
         results.append((rows.tolist(), reasons, scores))
     assert results[0] == results[1] == results[2]
 
@@ -162,7 +162,7 @@ def the_seed_decides(case: Case) -> None:
     pool, constraints = pool_for(method, n), Constraints(Budget("rows", 50))
     first, again, other = (case.make().select(pool, constraints, seed=s) for s in (1, 1, 2))
     assert first.rows.tolist() == again.rows.tolist()
-    assert first.score.tolist() == again.score.tolist()
+    assert np.array_equal(first.score, again.score, equal_nan=True)
     differs = set(first.rows.tolist()) != set(other.rows.tolist())
     assert differs == method.flags.random
 
@@ -223,7 +223,8 @@ def operations_grow_as_declared(case: Case) -> None:
     for n in (200, 400, 800):
         method.select(pool_for(method, n), Constraints(Budget("rows", 20)))
         counts.append(counted())
-    assert all(after <= 2.5 * before for before, after in itertools.pairwise(counts))
+    most = 1.25 * 2**method.growth
+    assert all(after <= most * before for before, after in itertools.pairwise(counts))
 
 
 CHECKS: tuple[Callable[[Case], None], ...] = (

@@ -11,6 +11,7 @@ from tamis.errors import OptionError
 from tamis.select import METHODS, get
 
 CASES = (
+    Case("auto"),
     Case("random"),
     Case("stratified", {"strata": "source"}),
     Case("top", {"by": "score"}),
@@ -25,6 +26,10 @@ CASES = (
     Case("kmq", {"quality": "ratio", "weights": "softmax"}),
     Case("semdedup"),
     Case("semdedup", {"eps": 0.2, "keep": "easy"}),
+    Case("facility"),
+    Case("facility", {"metric": "euclidean"}),
+    Case("facility", {"algorithm": "parts", "memory": "32KB"}),
+    Case("facility", {"algorithm": "stochastic"}),
 )
 
 

@@ -72,7 +72,10 @@ def show_selection(selection: Any, outputs: Any, as_json: bool, report: bool = F
         if stage in counts:
             pairs.append((stage, f"{counts[stage]:,} left out"))
     pairs.append(("eligible", f"{counts['eligible']:,}"))
-    chosen = f"{counts['chosen']:,} by {selection.method.name} ({counts['chosen'] / max(counts['eligible'], 1):.1%})"
+    auto = ", picked by auto" if selection.job.method == "auto" else ""
+    chosen = (
+        f"{counts['chosen']:,} by {selection.method.name}{auto} ({counts['chosen'] / max(counts['eligible'], 1):.1%})"
+    )
     if "tokens_chosen" in counts:
         chosen += f", {counts['tokens_chosen']:,} tokens"
     pairs.append(("chosen", chosen))

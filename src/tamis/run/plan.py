@@ -18,8 +18,9 @@ from tamis.corpus.task import FRAGMENT_BYTES
 from tamis.run.options import Job, Runtime
 from tamis.run.outputs import Outputs
 from tamis.run.progress import Progress
-from tamis.run.select import check_job, prepare, read_targets, settings_of
+from tamis.run.select import check_job, prepare, read_targets, settings_of, settled
 from tamis.run.session import FRAGMENT_FACTOR, PROCESS_BYTES, RECORD_BYTES, VECTOR_BYTES, Session
+from tamis.select.auto import Auto
 from tamis.signals.base import PoolSignal, RecordSignal
 from tamis.signals.compute import closure
 
@@ -56,6 +57,7 @@ def plan_select(
         (estimates; bytes, seconds), `ceiling` (bytes) and `fits` (bool).
     """
     check_job(job)
+    job = settled(job)
     with Session(runtime, output, "tamis select --plan") as session:
         corpus = session.corpus(job.pool, settings_of(job), job.format)
         method, inputs = prepare(job, read_targets(session, job, None), progress)
@@ -82,6 +84,7 @@ def plan_select(
         steps = [f"read {files}, about {records:,} records, {threads} threads"]
         steps += [f"compute {signal.name}" for signal in signals]
         steps += _filters(job)
+        method = method.pick(records) if isinstance(method, Auto) else method
         steps += [f"choose with {method!r}" + (f" under {', '.join(job.quotas)}" if job.quotas else "")]
         steps += _writing(output, report)
         later = records * (CHOOSING + (DEDUP if job.dedup is not None else 0) + (REPORT if report else 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from tamis.corpus.corpus import Corpus, Settings
 from tamis.corpus.identity import Ids
 from tamis.errors import OptionError
 from tamis.run.available import available, check_rejected
-from tamis.run.choose import budget_of, choose
+from tamis.run.choose import Choice, budget_of, choose
 from tamis.run.inputs import Inputs
 from tamis.run.options import Job, Runtime
 from tamis.run.progress import Progress
@@ -17,11 +18,12 @@ from tamis.run.selection import Selection
 from tamis.run.session import Session
 from tamis.run.where import parse_where
 from tamis.select import get as get_method
+from tamis.select.auto import Auto
 from tamis.select.base import Selector
 from tamis.select.quotas import Quota
 from tamis.signals.compute import compute
 
-__all__ = ["make_method", "prepare", "read_targets", "run_select", "settings_of"]
+__all__ = ["make_method", "prepare", "read_targets", "run_select", "settings_of", "settled"]
 
 
 def run_select(
@@ -54,6 +56,7 @@ def run_select(
         Whatever the user can mend; see `tamis.errors`.
     """
     check_job(job)
+    job = settled(job)
     runtime = runtime or Runtime()
     progress = progress or Progress(runtime.quiet)
     session = Session(runtime, output, job.told("select"))
@@ -90,9 +93,35 @@ def _select(
         ids = Ids(corpus.rows, [opened.source.name for opened in corpus.opened])
         where = parse_where(job.where) if job.where else None
         choice = choose(corpus, others, ids, inputs, method, job, where)
+    if job.method == Auto.name:
+        method = _picked(method, job, choice, progress)
     for note in choice.notes:
         progress.note(note)
     return Selection(job, session, corpus, targets, ids, inputs, method, choice, progress)
+
+
+def settled(job: Job) -> Job:
+    """Return a job with what the method `auto` adds to it: near-duplicates go first, unless told otherwise."""
+    method = make_method(job)
+    if isinstance(method, Auto) and method.unique and job.dedup is None:
+        return replace(job, dedup=Auto.threshold)
+    return job
+
+
+def _picked(method: Selector, job: Job, choice: Choice, progress: Progress) -> Selector:
+    """Return the method that `auto` picked, and tell which and why."""
+    told = choice.reports.get("method", {})
+    asked = make_method(job)
+    if isinstance(method, Auto):
+        method, why = get_method(told["picked"])(), told["why"]
+    else:
+        why = asked.why(0, target=True) if isinstance(asked, Auto) else ""
+    gone = choice.counts.get("dedup")
+    alike = "near-duplicates were not looked for" if gone is None else f"{gone:,} near-duplicates left out first"
+    progress.note(
+        f"auto picked {method.name} ({why}); {alike}; quality was not judged (that is for --rules, --where and --by)."
+    )
+    return method
 
 
 def check_job(job: Job) -> None:
@@ -159,7 +188,10 @@ def prepare(job: Job, targets: list[Corpus], progress: Progress) -> tuple[Select
     OptionError
         If a target is needed and none is given.
     """
-    method, inputs = available(job, make_method(job), targets, progress)
+    method = make_method(job)
+    if isinstance(method, Auto) and targets:
+        method = method.pick(0, target=True)
+    method, inputs = available(job, method, targets, progress)
     if job.tokens is not None:
         inputs.want("tokens")
     for name in method.needs():

@@ -1,6 +1,7 @@
 """Methods that choose: columns in, an order and a reason for every record out.
 
 ============  ==================================================================
+`auto`        the default: one of those below, by a short rule that it prints
 `random`      uniform at random: the arm every other method must beat
 `stratified`  random, with every group in proportion at every budget
 `top`         the highest (or lowest) of any signal
@@ -9,6 +10,7 @@
 `odis`        the best along each of a few orthogonal directions of quality
 `kmq`         k-means clusters with quotas, drawn by quality
 `semdedup`    no two that mean nearly the same
+`facility`    every record of the pool near one that is chosen
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["METHODS", "get"]
 
 METHODS: dict[str, str] = {
+    "auto": "tamis.select.auto:Auto",
     "random": "tamis.select.random:Random",
     "stratified": "tamis.select.stratified:Stratified",
     "top": "tamis.select.top:Top",
@@ -36,6 +39,7 @@ METHODS: dict[str, str] = {
     "odis": "tamis.select.odis:Odis",
     "kmq": "tamis.select.kmq:Kmq",
     "semdedup": "tamis.select.semdedup:Semdedup",
+    "facility": "tamis.select.facility:Facility",
 }
 """Name to "module:class", in the order in which they are listed."""
 

@@ -272,6 +272,8 @@ class Selector(ABC):
     fails_when: ClassVar[str]
     flags: ClassVar[Flags] = Flags()
     parameters: ClassVar[tuple[Parameter, ...]] = ()
+    growth: ClassVar[float] = 1.0
+    """The power of the number of records that the operations grow with, for one budget."""
 
     options: Mapping[str, Any]
 
@@ -291,6 +293,10 @@ class Selector(ABC):
     def group_needs(self) -> tuple[str, ...]:
         """Return those of `needs` that it reads as groups (`Pool.groups`), not as numbers."""
         return ()
+
+    def holds(self, n: int) -> int:  # noqa: ARG002
+        """Return the bytes it holds while it chooses among `n` records, besides the pool's columns."""
+        return 0
 
     @abstractmethod
     def rank(self, pool: Pool, seed: int) -> Ranking:

@@ -42,11 +42,11 @@ class Greedy(Selector):
         """
         constraints.validate(len(pool))
         ranking = self.greedily(pool, constraints.open(len(pool)), seed)
-        return self.filled(self.told(pool, ranking), constraints, len(pool))
+        return self.finished(pool, self.filled(ranking, constraints, len(pool)))
 
-    def told(self, pool: Pool, ranking: Ranking) -> Ranking:  # noqa: ARG002
-        """Return the ranking as it is to be filled; a method may add to it."""
-        return ranking
+    def finished(self, pool: Pool, chosen: Chosen) -> Chosen:  # noqa: ARG002
+        """Return the choice; a method may add facts about it, such as its objective."""
+        return chosen
 
 
 def prices(filling: Filling, per_token: bool) -> NDArray[np.float64]:

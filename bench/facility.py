@@ -1,0 +1,155 @@
+"""Facility location beside apricot and submodlib: after the same kernel, and from vectors to the choice.
+
+    python bench/facility.py [--records 10000] [--chosen 1000] [--runs 3] [--peers PYTHON] [--large]
+
+Vectors are those of real abstracts (default encoder, 256 wide). `--peers` is the interpreter of an environment
+with apricot-select and submodlib-py (measured: 0.6.1 and 0.0.3). Everyone gets the same kernel, cosines with
+negative ones as 0; peers run their lazy greedy. Two threads, wall seconds,
+medians. `--large` adds 100,000 records, alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from common import abstracts, machine, median, table
+
+from tamis.corpus.chunk import Text
+from tamis.engine.local import Local
+from tamis.select.facility import facility_location, facility_location_of
+from tamis.select.represent import Space, objective
+from tamis.signals.vectors import Vectors, rows_of
+from tamis.vectors.tiles import content_keys
+
+PEER = """
+import json, sys, time, warnings
+import numpy as np
+warnings.filterwarnings("ignore")
+path, what, k = sys.argv[1], sys.argv[2], int(sys.argv[3])
+x = np.load(path).astype(np.float32)
+started = time.perf_counter()
+x /= np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
+kernel = np.clip(x @ x.T, 0, 1)
+made = time.perf_counter()
+optimizer = sys.argv[4]
+if what == "apricot":
+    from apricot import FacilityLocationSelection
+    loaded = time.perf_counter()
+    FacilityLocationSelection(2, metric="precomputed", optimizer=optimizer).fit(kernel[:50, :50])  # compiles
+    warm = time.perf_counter()
+    rows = FacilityLocationSelection(k, metric="precomputed", optimizer=optimizer).fit(kernel).ranking.tolist()
+else:
+    from submodlib import FacilityLocationFunction
+    warm = time.perf_counter()
+    function = FacilityLocationFunction(n=len(x), mode="dense", sijs=kernel, separate_rep=False)
+    rows = [r for r, _ in function.maximize(budget=k, optimizer=optimizer, show_progress=False)]
+done = time.perf_counter()
+print(json.dumps([made - started, done - warm, [int(r) for r in rows]]))
+"""
+
+#: Package and optimizer: the lazy one of each (the default of submodlib, NaiveGreedy, takes minutes).
+PEERS = ("apricot, lazy", "submodlib, LazyGreedy")
+
+BOUNDED = """
+import sys, time
+import numpy as np
+from tamis.select.facility import facility_location
+x = np.load(sys.argv[1], mmap_mode="r")
+facility_location(np.asarray(x[:300]), 9, memory=sys.argv[3], algorithm=sys.argv[4])
+def most():
+    return next(int(line.split()[1]) // 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+before = most()
+started = time.perf_counter()
+found = facility_location(x, int(sys.argv[2]), memory=sys.argv[3], algorithm=sys.argv[4])
+print(time.perf_counter() - started, found.objective, before, most(), found.facts)
+"""
+
+
+def vectors(records: int, folder: Path) -> Path:
+    """Return an `.npy` of the vectors of real abstracts."""
+    texts = [f"{r['title']}. {r['abstract']}" for r, _ in zip(abstracts(), range(records), strict=False)]
+    path = folder / f"{records}.npy"
+    np.save(path, rows_of(Vectors().column(Text.of(pa.array(texts, pa.large_string())))))
+    return path
+
+
+def bounded(path: Path, k: int, memory: str, algorithm: str) -> list[str]:
+    """Return cells of a run in a process of its own: seconds, objective, peak memory before and in it, facts."""
+    command = [sys.executable, "-c", BOUNDED, str(path), str(k), memory, algorithm]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    seconds, value, before, peak, facts = told.split(maxsplit=4)
+    found = facts.strip().replace("'", "")
+    return [f"{algorithm}, {memory}", f"{float(seconds):.2f}", f"{float(value):,.1f}", before, peak, found]
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=int, default=10_000)
+    parser.add_argument("--chosen", type=int, default=1_000)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--peers", default=sys.executable, help="interpreter with apricot-select and submodlib-py")
+    parser.add_argument("--large", action="store_true")
+    options = parser.parse_args()
+    print(machine(), "\n")
+    with tempfile.TemporaryDirectory() as folder:
+        path = vectors(options.records, Path(folder))
+        x, k = np.load(path), options.chosen
+        space = Space(x, "cosine")
+        unit = x.astype(np.float32)
+        unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
+        kernel = np.clip(unit @ unit.T, 0, 1)
+        keys = content_keys(x)
+        facility_location(x[:300], 9)
+        facility_location_of(kernel[:300, :300], 9)
+        rows = []
+        found: dict[str, tuple[float, float, list[int]]] = {}
+        after, whole = [], []
+        for _ in range(options.runs):
+            started = time.perf_counter()
+            ours = facility_location_of(kernel, k)
+            after.append(time.perf_counter() - started)
+            started = time.perf_counter()
+            direct = facility_location(x, k, keys=keys)
+            whole.append(time.perf_counter() - started)
+        found["tamis"] = (median(after), median(whole), ours.rows.tolist())
+        for name in PEERS:
+            steps, totals = [], []
+            for _ in range(options.runs):
+                command = [options.peers, "-c", PEER, str(path), name.split(", ")[0], str(k), name.split(", ")[1]]
+                told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+                made, took, picks = json.loads(told.splitlines()[-1])
+                steps.append(took)
+                totals.append(made + took)
+            found[name] = (median(steps), median(totals), picks)
+        values = {
+            name: objective(space, np.sort(np.array(picks, np.int64)), Local()) for name, (_, _, picks) in found.items()
+        }
+        for name, (step, total, picks) in found.items():
+            same = len(set(picks) & set(found["tamis"][2])) / len(picks)
+            ratios = f"{step / found['tamis'][0]:.0f}", f"{total / found['tamis'][1]:.0f}"
+            told = [f"{step:.2f}", ratios[0], f"{total:.2f}", ratios[1], f"{values[name]:,.1f}", f"{same:.1%}"]
+            rows.append([name, *told])
+        header = ["", "after the kernel, s", "times ours", "from vectors, s", "times ours", "objective", "same picks"]
+        print(f"{options.records:,} x {x.shape[1]} to {k:,}\n\n{table(header, rows)}\n")
+        print(
+            f"from vectors: objective {direct.objective:,.1f}, {len(set(direct.rows) & set(ours.rows)) / k:.1%} same\n"
+        )
+        told = [bounded(path, k, *how) for how in (("1GB", "whole"), ("20MB", "parts"), ("20MB", "stochastic"))]
+        header = ["", "seconds", "objective", "peak MB before", "peak MB", "how"]
+        print(table(header, told))
+        if options.large:
+            path = vectors(100_000, Path(folder))
+            print(f"\n100,000 x 256 to {k:,}\n\n{table(header, [bounded(path, k, '1GB', 'parts')])}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,357 @@
+"""Facility location: the set in which every record of the pool finds one much like itself.
+
+Maximises the sum over all records of the similarity to the most similar chosen one. Greedy choice
+reaches at least 1 - 1/e of the optimum (Nemhauser, Wolsey and Fisher 1978); the stochastic one samples the
+candidates of a step (Mirzasoleiman et al. 2015: 1 - 1/e - eps on average).
+
+Ours: gains are lowered where a pick changed something instead of being evaluated again
+(`tamis.select.represent`): the picks of lazy greedy, in less time. Where the matrix of similarities would
+be larger than `memory`, the pool is dealt into parts at random, each part proposes, and the choice is made among
+the proposals (after GreeDi, Mirzasoleiman et al. 2013, and its random form, Barbosa et al. 2015); for a budget so
+large that proposals cannot be judged together, each part gives its share, knowing what was given before.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tamis.engine import parse_size
+from tamis.engine.local import Local
+from tamis.errors import InputError, OptionError
+from tamis.kernels.hashing import salt, uniforms
+from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
+from tamis.select.constraints import Budget, Constraints
+from tamis.select.filling import Filling
+from tamis.select.greedy import Greedy, prices
+from tamis.select.represent import STEPS, UNIT, Represented, Space, bounds, in_steps, objective, rectangle, square
+from tamis.vectors.tiles import in_order, matrix, zero_rows
+
+__all__ = ["Facility", "Located", "facility_location", "facility_location_of"]
+
+_Ints = NDArray[np.int64]
+_Floats = NDArray[np.float64]
+_ASIDE = ("facility: no vector (all zeros)",)
+_PROPOSED = 4  # proposals of all parts, in multiples of the budget
+_GROUND = 20  # records of the sample that judges the proposals, for each one chosen
+
+
+@dataclass(frozen=True, eq=False)
+class Located:
+    """What `facility_location` chose.
+
+    Attributes
+    ----------
+    rows : int64 array of shape (k,)
+        In the order in which they were chosen.
+    gains : float64 array of shape (k,)
+        What each added to the objective when it was chosen; of the sample that judged it, where one did.
+    objective : float
+        Sum over all `n` rows of the similarity to the most similar chosen one.
+    facts : dict
+        How it was done.
+    """
+
+    rows: _Ints
+    gains: _Floats
+    objective: float
+    facts: dict[str, Any]
+
+
+def facility_location(
+    x: Any,
+    k: int,
+    *,
+    metric: str = "cosine",
+    algorithm: str = "auto",
+    memory: str | int = "1GB",
+    eps: float = 0.1,
+    seed: int = 0,
+    keys: NDArray[np.uint64] | None = None,
+) -> Located:
+    """Choose `min(k, n)` rows of `x` (`n x d`) that represent all of them; rows of zeros are never chosen.
+
+    Options as those of `Facility`; the same rows whatever the order of `x`.
+
+    Raises
+    ------
+    BudgetError
+        `k` is no whole number of at least 1.
+    InputError
+        No `n x d` numbers, or a row that is not finite.
+    OptionError
+        An option that does not exist or does not fit.
+    """
+    k = check_amount(k)
+    x = matrix(x)
+    zero_rows(x)
+    x, keys, order = in_order(x, keys)
+    method = Facility(metric=metric, algorithm=algorithm, memory=str(memory), eps=eps)
+    chosen = method.select(Pool(keys, {"vectors": x}), Constraints(Budget("rows", k)), seed)
+    rows, gains = chosen.rows, chosen.score[chosen.rows]
+    return Located(rows if order is None else order[rows], gains, chosen.facts["objective"], dict(chosen.facts))
+
+
+def facility_location_of(similarity: Any, k: int) -> Located:
+    """Choose `min(k, n)` rows by a matrix of similarities that is given (`n x n`, symmetric, none below 0).
+
+    Kept as whole multiples of 1/4,194,304 of its range; ties fall to the first row.
+
+    Raises
+    ------
+    BudgetError
+        `k` is no whole number of at least 1.
+    InputError
+        The matrix is not square, or a number is negative or not finite.
+    """
+    k = check_amount(k)
+    given = np.asarray(similarity)
+    if given.ndim != 2 or given.shape[0] != given.shape[1] or given.dtype.kind not in "fiu":
+        raise InputError(f"similarity: expected n x n numbers, got {given.dtype} of shape {given.shape}.")
+    n = len(given)
+    if not n:
+        return Located(np.empty(0, np.int64), np.empty(0), 0.0, {"algorithm": "whole"})
+    low, high = bounds(given)
+    if not (low >= 0 and math.isfinite(high)):
+        raise InputError("similarity: expected finite numbers of at least 0, got others. Shift or clip them first.")
+    step = (high - low) / STEPS or 1.0
+    filling = Constraints(Budget("rows", k)).open(n)
+    with Represented(in_steps(given, low, step), threads=Local().threads) as state:
+        rows, gains = _take(state, filling, np.arange(n, dtype=np.int64), np.ones(n))
+        value = low * n + step * float(state.best.sum(dtype=np.int64))
+    gains *= step
+    gains[:1] += low * n  # what all have in common is gained by the first
+    return Located(rows, gains, value, {"algorithm": "whole"})
+
+
+class Facility(Greedy):
+    """The records that represent the pool best."""
+
+    name = "facility"
+    title = "Facility location"
+    source = "greedy: Nemhauser et al. 1978; parts: GreeDi (2013); gains lowered instead of evaluated: ours"
+    cost = "O(n^2 d / 2 + n^2 log k) time and 2 n^2 bytes up to `memory`; beyond, parts of that size, linear in n"
+    use_when = "a small set has to stand for a large one, and every kind of record should be near one that is in"
+    fails_when = "much of the pool is noise, as noise wants to be represented too; or what is rare matters most"
+    flags = Flags(needs_all=True)
+    growth = 2.0
+    parameters = (
+        Parameter("metric", str, "cosine", "how alike two vectors are", ("cosine", "euclidean")),
+        Parameter(
+            "algorithm", str, "auto", "whole matrix, parts, or sampled candidates; auto: whole if `memory` holds it",
+            ("auto", "whole", "parts", "stochastic"),
+        ),
+        Parameter("memory", str, "1GB", "the most that a matrix of similarities may take, such as 500MB"),
+        Parameter("eps", float, 0.1, "stochastic: log(1 / eps) n / k candidates a step", low=1e-6, high=0.999),
+        Parameter("per_token", bool, True, "with a token budget, compare gains a token"),
+    )  # fmt: skip
+
+    metric: str
+    algorithm: str
+    memory: str
+    eps: float
+    per_token: bool
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._bytes = parse_size(self.memory)
+        if self._bytes < 1 << 15:
+            raise OptionError(f"method 'facility', option 'memory': expected at least 32KB, got '{self.memory}'.")
+        if self.algorithm in ("parts", "stochastic"):  # the seed deals the parts, and draws the candidates
+            self.flags = replace(type(self).flags, random=True)  # type: ignore[misc]
+        self._looked = 0
+
+    def needs(self) -> tuple[str, ...]:
+        """Return the vectors."""
+        return ("vectors",)
+
+    def holds(self, n: int) -> int:
+        """Return the bytes of the matrix."""
+        return 2 * n * n if self._plan(n) == "whole" else 4 * n if self._plan(n) == "stochastic" else self._bytes
+
+    def operations(self) -> int:
+        """Return how many similarities were looked at by the last choice."""
+        return self._looked
+
+    def _plan(self, n: int) -> str:
+        if self.algorithm == "auto":
+            return "whole" if 2 * n * n <= self._bytes else "parts"
+        if self.algorithm == "whole" and 2 * n * n > self._bytes:
+            raise OptionError(
+                f"method 'facility', algorithm 'whole': {n:,} records need {2 * n * n >> 20:,} MB for similarities, "
+                f"memory is {self.memory}. Raise it (-O memory=...), or let algorithm=parts divide the pool."
+            )
+        return self.algorithm
+
+    def greedily(self, pool: Pool, filling: Filling, seed: int) -> Ranking:
+        """Offer what adds most; the score is what a record added, or would add to those chosen."""
+        x = pool.vectors("vectors", self.name)
+        zero = zero_rows(x)
+        rows = np.flatnonzero(~zero)
+        score = np.full(len(pool), np.nan)
+        aside = np.where(zero, 0, -1).astype(np.int8)
+        self._looked = 0
+        if not len(rows):
+            return Ranking(filling.order(rows), score, self.name, aside, _ASIDE)
+        work = _Work(Space(x if len(rows) == len(x) else x[rows], self.metric), rows, pool.keys[rows], filling, score)
+        work.price = prices(filling, self.per_token)[rows]
+        plan = self._plan(len(rows))
+        if plan == "stochastic":
+            facts = work.sampled(self.eps, seed)
+        elif plan == "parts":
+            facts = work.in_parts(self._bytes, seed)
+        else:
+            facts = work.whole()
+        self._looked = work.looked
+        left = rows[np.argsort(-score[rows], kind="stable")]
+        told = {"algorithm": plan, **facts}
+        return Ranking(filling.order(left), score, "facility: adds most to what is there", aside, _ASIDE, facts=told)
+
+    def finished(self, pool: Pool, chosen: Chosen) -> Chosen:
+        """Add the exact objective over the whole pool."""
+        x = pool.vectors("vectors", self.name)
+        rows = np.flatnonzero(~zero_rows(x))
+        found = np.searchsorted(rows, np.sort(chosen.rows[np.isin(chosen.rows, rows)]))
+        value = (
+            objective(Space(x if len(rows) == len(x) else x[rows], self.metric), found, Local()) if len(rows) else 0.0
+        )
+        told = {"objective": value, "mean_similarity": value / max(len(rows), 1)}
+        return replace(chosen, facts={**chosen.facts, **told})
+
+
+class _Work:
+    """The records with a vector (`m` of the pool's), and where choosing among them stands."""
+
+    price: _Floats
+
+    def __init__(self, space: Space, rows: _Ints, keys: NDArray[np.uint64], filling: Filling, score: _Floats) -> None:
+        self.space, self.rows, self.keys, self.filling, self.score = space, rows, keys, filling, score
+        self.engine = Local()
+        self.kept = np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)])
+        self.looked = 0
+
+    def best(self, rows: _Ints | None = None, chosen: _Ints | None = None) -> NDArray[np.uint16]:
+        """Return the similarity of rows (None: of all) to the must-keep records, or to those `chosen`."""
+        count = len(self.space) if rows is None else len(rows)
+        chosen = self.kept if chosen is None else chosen
+        if not len(chosen):
+            return np.zeros(count, np.uint16)
+        found = rectangle(self.space, rows, chosen, self.engine)
+        return np.asarray(found.max(axis=1), np.uint16)
+
+    def whole(self) -> dict[str, Any]:
+        """Choose with the similarities of all to all."""
+        with Represented(square(self.space, self.engine), self.best(), self.engine.threads) as state:
+            _take(state, self.filling, self.rows, self.price, self.score)
+            self.looked = state.updates
+        return {}
+
+    def in_parts(self, memory: int, seed: int) -> dict[str, Any]:
+        """Deal the records into parts whose matrices fit, and choose among what the parts propose.
+
+        Where so many proposals cannot be judged, the parts give their shares in turn.
+        """
+        m, wanted = len(self.rows), max(1, self.filling.rows)
+        count = math.ceil(m / max(1, math.isqrt(memory // 2)))
+        dealt = np.argsort(uniforms(self.keys, salt(seed, "facility")), kind="stable")
+        parts = [np.sort(part) for part in np.array_split(dealt, count)]
+        each = min(wanted, math.ceil(_PROPOSED * wanted / count))
+        ground = min(m, memory // (2 * each * count))
+        if ground < min(m, _GROUND * wanted):
+            return self._in_turn(parts)
+        proposed = [self._proposed(part, each, count) for part in parts]
+        candidates = np.sort(np.concatenate(proposed))
+        sample = None if ground == m else np.sort(dealt[:: max(1, m // ground)][:ground])
+        found = rectangle(self.space, sample, candidates, self.engine)
+        with Represented(found, self.best(sample), self.engine.threads) as state:
+            many = np.full(len(candidates), np.nan)
+            _take(state, self.filling, self.rows[candidates], self.price[candidates], many, every=False)
+            self.score[self.rows[candidates]] = many * (m / len(found))
+            self.looked += state.updates
+        return {"parts": count, "proposals": len(candidates), "judged_on": len(found)}
+
+    def _proposed(self, part: _Ints, each: int, count: int) -> _Ints:
+        """Return what one part would choose; scores are scaled up to the pool."""
+        own = Constraints(Budget("rows", each), drop=~self.filling.open[self.rows[part]]).open(len(part))
+        score = np.empty(len(part))
+        matrix = square(self.space.part(part), self.engine)
+        with Represented(matrix, self.best(part), self.engine.threads) as state:
+            taken, _ = _take(state, own, np.arange(len(part)), self.price[part], score)
+            self.looked += state.updates
+        self.score[self.rows[part]] = score * count
+        return part[taken]
+
+    def _in_turn(self, parts: list[_Ints]) -> dict[str, Any]:
+        """Let each part give its share, knowing what those before it gave."""
+        chosen = self.kept
+        for number, part in enumerate(parts):
+            share = math.ceil(self.filling.rows / (len(parts) - number))
+            matrix = square(self.space.part(part), self.engine)
+            with Represented(matrix, self.best(part, chosen), self.engine.threads) as state:
+                score = np.empty(len(part))
+                taken, _ = _take(state, self.filling, self.rows[part], self.price[part], score, every=False, most=share)
+                self.looked += state.updates
+            self.score[self.rows[part]] = score * len(parts)
+            chosen = np.sort(np.concatenate([chosen, part[taken]]))
+        return {"parts": len(parts), "in_turn": True}
+
+    def sampled(self, eps: float, seed: int) -> dict[str, Any]:
+        """Take the best of a counted sample of candidates at each step; holds no matrix."""
+        best, step = self.best(), 0
+        size = max(1, math.ceil(len(self.rows) / max(1, self.filling.rows) * math.log(1 / eps)))
+        while not self.filling.full:
+            waiting = np.flatnonzero(self.filling.open[self.rows])
+            if not len(waiting):
+                break
+            number = uniforms(self.keys[waiting], salt(seed, f"facility {step}"))
+            few = np.sort(waiting[np.argpartition(number, size - 1)[:size]] if len(waiting) > size else waiting)
+            with Represented(found := rectangle(self.space, None, few, self.engine), best) as state:
+                gains = state.gains / UNIT
+                at = int(np.argmax(gains / self.price[few]))
+                self.score[self.rows[few]] = gains
+                if self.filling.offer(int(self.rows[few[at]])):
+                    np.maximum(best, found[:, at], out=best)
+                self.looked += state.updates
+            step += 1
+        return {"candidates_a_step": size}
+
+
+def _take(
+    state: Represented,
+    filling: Filling,
+    rows: _Ints,
+    price: _Floats,
+    score: _Floats | None = None,
+    *,
+    every: bool = True,
+    most: int | None = None,
+) -> tuple[_Ints, _Floats]:
+    """Offer the candidates (`rows` of the pool) that add most, ties to the first, until the budget is full.
+
+    Or until `most` are taken.
+
+    Returns the candidates that were taken, and what each added. `score` gets what each added, or would
+    still add: of the pool's records with `every`, else of the candidates.
+    """
+    unit = UNIT if state.matrix.dtype == np.uint16 else 1  # a given matrix has steps of its own
+    taken: list[int] = []
+    added: list[float] = []
+    out = score if score is not None else np.empty(len(filling.cost))
+    at = rows if every else np.arange(len(rows))
+    waiting = filling.open[rows]
+    while len(taken) != most and not filling.full and waiting.any():
+        worth = np.where(waiting, state.gains / price, -1.0)
+        best = int(np.argmax(worth))
+        gain = float(state.gains[best]) / unit
+        if filling.offer(int(rows[best])):
+            taken.append(best)
+            added.append(gain)
+            state.add(best)
+        waiting = filling.open[rows]
+    out[at] = state.gains / unit
+    out[at[taken]] = added
+    return np.asarray(taken, np.int64), np.asarray(added)
