@@ -30,6 +30,10 @@ CASES = (
     Case("facility", {"metric": "euclidean"}),
     Case("facility", {"algorithm": "parts", "memory": "32KB"}),
     Case("facility", {"algorithm": "stochastic"}),
+    Case("kcenter"),
+    Case("kcenter", {"metric": "euclidean", "outliers": 0.1}),
+    Case("mmr"),
+    Case("mmr", {"quality": "score", "balance": 0.8}),
 )
 
 

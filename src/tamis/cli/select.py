@@ -88,7 +88,7 @@ def job_of(given: dict[str, Any]) -> Any:
         rows=given["rows"],
         tokens=given["tokens"],
         fraction=None if fraction is None else parse_rate(fraction, "--fraction"),
-        method=given["method"] or default_method(given["target"], given["by"], given["compat"]),
+        method=given["method"] or default_method(given["by"], given["compat"]),
         options=chosen,
         by=given["by"],
         target=given["target"],

@@ -65,7 +65,7 @@ def select(
     n, tokens, fraction : optional
         The budget: exactly one of records, tokens, or a share of the eligible records.
     method : str, optional
-        Name of the method; default `dsir` with a target, `top` with `by`, else `random`.
+        Name of the method; default `auto`, or `top` with `by`.
     by : str, optional
         `SIGNAL` or `SIGNAL:asc`, or a numeric field.
     target : path, list of paths, or records, optional
@@ -124,7 +124,7 @@ def select(
     job = Job(
         pool=(f"<{type(pool).__name__}>",) if objects is not None else _paths(pool),
         rows=n, tokens=tokens, fraction=None if fraction is None else parse_rate(fraction, "--fraction"),
-        method=method or default_method(target is not None, by, bool(options.get("compat"))),
+        method=method or default_method(by, bool(options.get("compat"))),
         options=options, by=by, seed=seed,
         target=(f"<{type(target).__name__}>",) if target_objects is not None else _paths(target),
         where=where, rules=_words(rules), no_rules=_words(no_rules), languages=_words(languages),

@@ -194,8 +194,8 @@ def parse_rate(text: str | float, option: str) -> float:
         raise OptionError(f"{option}: expected a share such as 10% or 0.1, got '{text}'.") from error
 
 
-def default_method(target: object, by: str | None, compat: bool = False) -> str:
+def default_method(by: str | None, compat: bool = False) -> str:
     """Return the method of a run that names none: what its other options call for."""
     if by is not None:
         return "top"
-    return "dsir" if target or compat else "random"
+    return "dsir" if compat else "auto"

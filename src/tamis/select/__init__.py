@@ -11,6 +11,8 @@
 `kmq`         k-means clusters with quotas, drawn by quality
 `semdedup`    no two that mean nearly the same
 `facility`    every record of the pool near one that is chosen
+`kcenter`     no record of the pool far from all that are chosen
+`mmr`         good, and unlike what is chosen already
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -40,6 +42,8 @@ METHODS: dict[str, str] = {
     "kmq": "tamis.select.kmq:Kmq",
     "semdedup": "tamis.select.semdedup:Semdedup",
     "facility": "tamis.select.facility:Facility",
+    "kcenter": "tamis.select.kcenter:Kcenter",
+    "mmr": "tamis.select.mmr:Mmr",
 }
 """Name to "module:class", in the order in which they are listed."""
 

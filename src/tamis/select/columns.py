@@ -1,0 +1,96 @@
+"""Similarities of all records to one record at a time, for methods that need a few of the many columns.
+
+A product with one record costs as much as one with sixteen, as it is bound by reading the vectors. So
+sixteen columns are computed at a time: the one that is wanted, and those of the records that are likely to
+be wanted next. Which these are changes no number, only how often vectors are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from tamis.engine.local import Local
+from tamis.select.represent import Space
+from tamis.vectors.products import LANES, pack, products
+from tamis.vectors.tiles import TILE
+
+__all__ = ["Columns", "farthest"]
+
+_Ints = NDArray[np.int64]
+
+
+class Columns:
+    """Distances of the `n` rows of a `Space` to one row: 1 - cosine, or the squared Euclidean distance.
+
+    Attributes
+    ----------
+    computed : int
+        Columns that were computed.
+    """
+
+    def __init__(self, space: Space, engine: Local) -> None:
+        self.space, self.engine = space, engine
+        self.computed = 0
+        self._known: dict[int, int] = {}
+        self._columns = np.empty((len(space), LANES), np.float32)
+
+    def of(self, row: int, likely: Callable[[], _Ints]) -> NDArray[np.float32]:
+        """Return the distances to `row`; `likely` names rows that may be next, the likeliest first."""
+        if row not in self._known:
+            others = [int(other) for other in likely()[:LANES] if other != row]
+            rows = np.array([row, *others[: LANES - 1]], np.int64)
+            self._fill(*self.space.packed(rows))
+            self._known = {int(one): at for at, one in enumerate(rows)}
+            self.computed += len(rows)
+        return self._columns[:, self._known[row]]
+
+    def to_mean(self) -> NDArray[np.float32]:
+        """Return the distances to the mean of all rows."""
+        total = np.zeros(self.space.tiles.width)
+        for i in range(len(self.space.tiles)):
+            start, stop = self.space.tiles.span(i)
+            total += self.space.tile(i)[0][: stop - start].sum(axis=0, dtype=np.float64)
+        mean = (total / max(len(self.space), 1)).astype(np.float32)[None]
+        if self.space.cosine:
+            mean /= max(float(np.linalg.norm(mean.astype(np.float64))), 1e-30)
+        self._fill(pack(mean), np.sum(mean.astype(np.float64) ** 2, axis=1).astype(np.float32))
+        self._known = {}
+        return self._columns[:, 0].copy()
+
+    def _fill(self, packed: NDArray[np.float32], right: NDArray[np.float32]) -> None:
+        def one(i: int) -> None:
+            a, left = self.space.tile(i)
+            start, stop = self.space.tiles.span(i)
+            scores = np.empty((TILE, LANES), np.float32)
+            products(a, packed, scores)
+            _distances(scores, left, right, self.space.cosine, self._columns[start:stop])
+
+        for _ in self.engine.map(one, range(len(self.space.tiles))):
+            pass
+
+
+def farthest(value: NDArray[np.float32], open_: NDArray[np.bool_]) -> Callable[[], _Ints]:
+    """Return what names the open rows of the highest values, highest first."""
+
+    def likely() -> _Ints:
+        rows = np.flatnonzero(open_)
+        if len(rows) > LANES:
+            rows = rows[np.argpartition(-value[rows], LANES - 1)[:LANES]]
+        return np.asarray(rows[np.argsort(-value[rows], kind="stable")], np.int64)
+
+    return likely
+
+
+@njit(nogil=True, cache=True)
+def _distances(scores, left, right, cosine, out):  # type: ignore[no-untyped-def]
+    for i in range(out.shape[0]):
+        for j in range(len(right)):
+            if cosine:
+                out[i, j] = max(np.float32(1) - scores[i, j], np.float32(0))
+            else:
+                apart = min(left[i], right[j]) + max(left[i], right[j]) - np.float32(2) * scores[i, j]
+                out[i, j] = max(apart, np.float32(0))

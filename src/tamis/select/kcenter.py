@@ -1,0 +1,161 @@
+"""k-center: each next record is the one farthest from all that are chosen.
+
+Farthest-first traversal (Gonzalez 1985): the largest distance of a record to its nearest chosen one is
+at most twice the least possible. Here it starts from the record nearest to the mean, or from the must-keep
+records, so nothing is random. Ours: `outliers`, a share of the records that may stay far. The next record is
+the farthest of the others: where Ding, Yu and Wang (2019) draw one at random from the farthest, to be
+spared outliers, we take the one just below them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tamis.engine.local import Local
+from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
+from tamis.select.columns import Columns, farthest
+from tamis.select.constraints import Budget, Constraints
+from tamis.select.filling import Filling
+from tamis.select.greedy import Greedy
+from tamis.select.represent import Space
+from tamis.vectors.tiles import in_order, matrix, zero_rows
+
+__all__ = ["Kcenter", "kcenter"]
+
+_ASIDE = ("kcenter: no vector (all zeros)",)
+
+
+def kcenter(
+    x: Any,
+    k: int,
+    *,
+    metric: str = "cosine",
+    outliers: float = 0.0,
+    keys: NDArray[np.uint64] | None = None,
+) -> tuple[NDArray[np.int64], float]:
+    """Return `min(k, n)` rows of `x` (`n x d`) in the order of choice, and the covering radius.
+
+    The radius is 1 - cosine, or the Euclidean distance. Rows of zeros are never chosen and not covered.
+    Options as those of `Kcenter`; the same rows whatever the order of `x`.
+
+    Raises
+    ------
+    BudgetError
+        `k` is no whole number of at least 1.
+    InputError
+        No `n x d` numbers, or a row that is not finite.
+    OptionError
+        An option that does not exist or does not fit.
+    """
+    k = check_amount(k)
+    x = matrix(x)
+    zero_rows(x)
+    x, keys, order = in_order(x, keys)
+    method = Kcenter(metric=metric, outliers=outliers)
+    chosen = method.select(Pool(keys, {"vectors": x}), Constraints(Budget("rows", k)))
+    return (chosen.rows if order is None else order[chosen.rows]), chosen.facts.get("radius", 0.0)
+
+
+class Kcenter(Greedy):
+    """The record farthest from all that are chosen, again and again."""
+
+    name = "kcenter"
+    title = "k-center, farthest first"
+    source = "Gonzalez 1985; `outliers`: ours, after Ding, Yu and Wang 2019"
+    cost = "O(n d k) time, 16 columns at a time; O(n) memory besides the vectors"
+    use_when = "no record may be far from what is chosen: rare kinds count as much as common ones"
+    fails_when = "the pool holds noise: what is farthest from everything is often broken, and is chosen first"
+    flags = Flags(needs_all=True)
+    parameters = (
+        Parameter("metric", str, "cosine", "how far apart two vectors are", ("cosine", "euclidean")),
+        Parameter("outliers", float, 0.0, "share of the records that may stay far from all", low=0, high=0.5),
+    )
+
+    metric: str
+    outliers: float
+    _computed = 0
+
+    def needs(self) -> tuple[str, ...]:
+        """Return the vectors."""
+        return ("vectors",)
+
+    def holds(self, n: int) -> int:
+        """Return the bytes of the columns and distances."""
+        return 80 * n
+
+    def operations(self) -> int:
+        """Return how many distances the last choice looked at: a column for each record offered."""
+        return self._computed
+
+    def greedily(self, pool: Pool, filling: Filling, seed: int) -> Ranking:  # noqa: ARG002
+        """Offer the farthest; the score is the distance to those chosen, when it was taken or at the end."""
+        x = pool.vectors("vectors", self.name)
+        zero = zero_rows(x)
+        rows = np.flatnonzero(~zero)
+        score = np.full(len(pool), np.nan)
+        aside = np.where(zero, 0, -1).astype(np.int8)
+        self._computed = 0
+        if not len(rows):
+            return Ranking(filling.order(rows), score, self.name, aside, _ASIDE)
+        space = Space(x if len(rows) == len(x) else x[rows], self.metric)
+        columns = Columns(space, Local())
+        apart = np.full(len(rows), np.inf, np.float32)
+        kept = np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)])
+        for at, row in enumerate(kept.tolist()):
+            np.minimum(apart, columns.of(row, lambda at=at: kept[at + 1 :]), out=apart)  # type: ignore[misc]
+        spared = int(self.outliers * len(rows))
+        waiting = filling.open[rows]
+        first = columns.to_mean() if not len(kept) else None
+        while not filling.full and waiting.any():
+            if first is not None:
+                best = int(np.argmin(np.where(waiting, first, np.inf)))
+            else:
+                best = _next(apart, waiting, spared)
+            score[rows[best]] = self._unit(apart[best]) if first is None else np.nan
+            if filling.offer(int(rows[best])):
+                value = apart if first is None else -first
+                np.minimum(apart, columns.of(best, farthest(value, waiting)), out=apart)
+                first = None
+            waiting = filling.open[rows]
+        self._computed = (len(kept) + len(filling.offers) + 1) * len(rows)
+        left = np.isnan(score[rows]) & np.isfinite(apart)
+        score[rows[left]] = self._unit(apart[left])
+        order = rows[np.argsort(-apart, kind="stable")]
+        facts = {"columns": columns.computed}
+        return Ranking(filling.order(order), score, "kcenter: farthest from those before", aside, _ASIDE, facts=facts)
+
+    def _unit(self, apart: Any) -> Any:
+        return apart if self.metric == "cosine" else np.sqrt(apart)
+
+    def finished(self, pool: Pool, chosen: Chosen) -> Chosen:
+        """Add the covering radius of the choice over the whole pool, with and without the outliers."""
+        x = pool.vectors("vectors", self.name)
+        rows = np.flatnonzero(~zero_rows(x))
+        some = np.searchsorted(rows, chosen.rows[np.isin(chosen.rows, rows)])
+        if not len(some):
+            return chosen
+        columns = Columns(Space(x if len(rows) == len(x) else x[rows], self.metric), Local())
+        apart = np.full(len(rows), np.inf, np.float32)
+        for at, row in enumerate(some.tolist()):
+            np.minimum(apart, columns.of(row, lambda at=at: some[at + 1 :]), out=apart)  # type: ignore[misc]
+        apart[some] = 0  # rounding aside
+        told = np.sort(self._unit(apart).astype(np.float64))
+        facts = {"radius": float(told[-1]), "mean_distance": float(told.mean())}
+        if self.outliers:
+            facts["radius_without_outliers"] = float(told[max(0, len(told) - 1 - int(self.outliers * len(told)))])
+        return replace(chosen, facts={**chosen.facts, **facts})
+
+
+def _next(apart: NDArray[np.float32], waiting: NDArray[np.bool_], spared: int) -> int:
+    """Return the waiting record that is farthest, the `spared` farthest of all left out if others wait."""
+    value = np.where(waiting, apart, np.float32(-1))
+    if spared:
+        line = np.partition(apart, len(apart) - 1 - spared)[len(apart) - 1 - spared]
+        near = np.where(apart <= line, value, np.float32(-1))
+        if near.max() >= 0:
+            value = near
+    return int(np.argmax(value))

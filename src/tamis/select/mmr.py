@@ -1,0 +1,147 @@
+"""Maximal marginal relevance: good records that are unlike those already chosen.
+
+The next record is argmax of balance * relevance - (1 - balance) * (largest cosine to those chosen)
+(Carbonell and Goldstein 1998). Ours: relevance by a signal counts by its rank in the pool, from 0 to 1, so that
+it is on the scale of cosines whatever its own; without a signal it is the cosine to the pool's mean.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from tamis.engine.local import Local
+from tamis.errors import InputError
+from tamis.select.base import Flags, Parameter, Pool, Ranking, check_amount
+from tamis.select.columns import Columns, farthest
+from tamis.select.constraints import Budget, Constraints
+from tamis.select.filling import Filling
+from tamis.select.greedy import Greedy
+from tamis.select.represent import Space
+from tamis.vectors.tiles import in_order, matrix, zero_rows
+
+__all__ = ["Mmr", "mmr"]
+
+_ASIDES = ("mmr: no vector (all zeros)", "mmr: no quality (NaN)")
+
+
+def mmr(
+    x: Any,
+    k: int,
+    relevance: Any = None,
+    *,
+    balance: float = 0.5,
+    keys: NDArray[np.uint64] | None = None,
+) -> NDArray[np.int64]:
+    """Return `min(k, n)` rows of `x` (`n x d`) in the order of choice.
+
+    `relevance` (`n`) counts by its ranks; without it, the cosine to the mean. Rows of zeros and rows
+    without relevance (NaN) are never chosen. The same rows whatever the order of `x`.
+
+    Raises
+    ------
+    BudgetError
+        `k` is no whole number of at least 1.
+    InputError
+        No `n x d` numbers, a row that is not finite, not one relevance a row.
+    OptionError
+        `balance` outside 0 to 1.
+    """
+    k = check_amount(k)
+    x = matrix(x)
+    zero_rows(x)
+    x, keys, order = in_order(x, keys)
+    columns: dict[str, Any] = {"vectors": x}
+    if relevance is not None:
+        columns["relevance"] = np.asarray(relevance, np.float64)
+        if columns["relevance"].shape != (len(x),):
+            raise InputError(f"relevance: expected {len(x)} numbers, one a row, got {columns['relevance'].shape}.")
+        if order is not None:
+            columns["relevance"] = columns["relevance"][order]
+    method = Mmr(balance=balance, quality=None if relevance is None else "relevance")
+    rows = method.select(Pool(keys, columns), Constraints(Budget("rows", k))).rows
+    return rows if order is None else order[rows]
+
+
+class Mmr(Greedy):
+    """Good, and unlike what is there already."""
+
+    name = "mmr"
+    title = "Maximal marginal relevance"
+    source = "Carbonell and Goldstein 1998; ranks of the signal: ours"
+    cost = "O(n d k) time, 16 columns at a time; O(n) memory besides the vectors"
+    use_when = "a signal says what is good, and the best are too much alike"
+    fails_when = (
+        "many are wanted: after a few hundred every record is like some chosen one, and the signal decides alone"
+    )
+    flags = Flags(needs_all=True)
+    parameters = (
+        Parameter("quality", str, None, "the signal that says how good a record is; default nearness to the mean"),
+        Parameter("balance", float, 0.5, "1: quality alone; 0: difference alone", low=0, high=1),
+    )
+
+    quality: str | None
+    balance: float
+    _computed = 0
+
+    def needs(self) -> tuple[str, ...]:
+        """Return the vectors and the signal."""
+        return ("vectors", self.quality) if self.quality else ("vectors",)
+
+    def holds(self, n: int) -> int:
+        """Return the bytes of the columns and scores."""
+        return 100 * n
+
+    def operations(self) -> int:
+        """Return how many cosines the last choice looked at: a column for each record offered."""
+        return self._computed
+
+    def greedily(self, pool: Pool, filling: Filling, seed: int) -> Ranking:  # noqa: ARG002
+        """Offer the best of what waits; the score is the marginal relevance, when it was taken or at the end."""
+        x = pool.vectors("vectors", self.name)
+        zero = zero_rows(x)
+        missing = np.zeros(len(pool), np.bool_)
+        if self.quality:
+            quality = pool.numbers(self.quality, self.name).astype(np.float64)
+            missing = np.isnan(quality)
+        rows = np.flatnonzero(~zero & ~missing)
+        score = np.full(len(pool), np.nan)
+        aside = np.where(zero, 0, 1).astype(np.int8)
+        self._computed = 0
+        if not len(rows):
+            return Ranking(filling.order(rows), score, self.name, aside, _ASIDES)
+        columns = Columns(Space(x if len(rows) == len(x) else x[rows], "cosine"), Local())
+        good = _ranks(quality[rows]) if self.quality else np.float32(1) - columns.to_mean()
+        alike = np.full(len(rows), -np.inf, np.float32)
+        kept = np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)])
+        for at, row in enumerate(kept.tolist()):
+            near = np.float32(1) - columns.of(row, lambda at=at: kept[at + 1 :])  # type: ignore[misc]
+            np.maximum(alike, near, out=alike)
+        value = self._value(good, alike)
+        waiting = filling.open[rows]
+        while not filling.full and waiting.any():
+            best = int(np.argmax(np.where(waiting, value, -np.inf)))
+            taken = float(value[best])
+            if filling.offer(int(rows[best])):
+                np.maximum(alike, np.float32(1) - columns.of(best, farthest(value, waiting)), out=alike)
+                value = self._value(good, alike)
+            score[rows[best]] = taken
+            waiting = filling.open[rows]
+        self._computed = (len(kept) + len(filling.offers) + 1) * len(rows)
+        left = np.isnan(score[rows])
+        score[rows[left]] = value[left]
+        order = rows[np.argsort(-value, kind="stable")]
+        return Ranking(filling.order(order), score, "mmr: good and unlike those before", aside, _ASIDES)
+
+    def _value(self, good: NDArray[np.float32], alike: NDArray[np.float32]) -> NDArray[np.float32]:
+        weight = np.float32(self.balance)
+        near = alike if np.isfinite(alike[0]) else np.float32(0)  # nothing is chosen yet
+        return np.asarray(weight * good - (np.float32(1) - weight) * near, np.float32)
+
+
+def _ranks(quality: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the share of the other records that are worse, ties counting half."""
+    return np.asarray((rankdata(quality) - 1) / max(len(quality) - 1, 1), np.float32)

@@ -1,0 +1,102 @@
+"""Maximal marginal relevance: by hand, its two ends, parity with the published formula."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from tamis.errors import InputError, OptionError
+from tamis.select.base import Pool
+from tamis.select.constraints import Budget, Constraints
+from tamis.select.mmr import Mmr, mmr
+
+
+def in_place(n: int) -> NDArray[np.uint64]:
+    return np.stack([np.arange(n, dtype=np.uint64)] * 2, axis=1)
+
+
+def unit(x: NDArray[np.float32]) -> NDArray[np.float64]:
+    return x / np.linalg.norm(x.astype(np.float64), axis=1, keepdims=True)
+
+
+def reference(x: NDArray[np.float32], k: int, good: NDArray[np.float64], balance: float) -> list[int]:
+    """The published formula, evaluated anew at every step."""
+    cosines = unit(x) @ unit(x).T
+    picks: list[int] = []
+    while len(picks) < k:
+        alike = cosines[:, picks].max(axis=1) if picks else np.zeros(len(x))
+        value = balance * good - (1 - balance) * alike
+        value[picks] = -np.inf
+        picks.append(int(np.argmax(value)))
+    return picks
+
+
+def test_by_hand() -> None:
+    """Vectors at 0, 5, 60 and 90 degrees, quality 4, 3, 2, 1: ranks 1, 2/3, 1/3, 0.
+
+    First 0 degrees. Then, halves left out: 5 has 2/3 - .996 = -.330, 60 has 1/3 - .5 = -.167, 90 has 0 - 0 = 0:
+    90 degrees. Then 60 has 1/3 - .866 = -.533 and 5 still -.330: 5 degrees.
+    """
+    angle = np.deg2rad([0, 5, 60, 90])
+    x = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
+    assert mmr(x, 4, [4, 3, 2, 1], keys=in_place(4)).tolist() == [0, 3, 1, 2]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.integers(5, 100), st.sampled_from([0.1, 0.5, 0.9]))
+def test_the_picks_are_those_of_the_formula(seed: int, n: int, balance: float) -> None:
+    random = np.random.default_rng(seed)
+    x = random.normal(size=(n, 5)).astype(np.float32)
+    quality = random.permutation(n)
+    k = max(1, n // 2)
+    assert mmr(x, k, quality, balance=balance, keys=in_place(n)).tolist() == reference(
+        x, k, quality / max(n - 1, 1), balance
+    )
+    mean = unit(x).mean(axis=0)
+    near = unit(x) @ (mean / np.linalg.norm(mean))
+    assert mmr(x, k, balance=balance, keys=in_place(n)).tolist() == reference(x, k, near, balance)
+
+
+def test_the_ends() -> None:
+    random = np.random.default_rng(1)
+    x, quality = random.normal(size=(50, 4)).astype(np.float32), random.permutation(50)
+    assert mmr(x, 10, quality, balance=1, keys=in_place(50)).tolist() == np.argsort(-quality)[:10].tolist()
+    rows = mmr(x, 2, quality, balance=0, keys=in_place(50))
+    cosines = unit(x) @ unit(x).T
+    assert rows[0] == 0  # all are alike as long as nothing is chosen: the first
+    assert rows[1] == np.argmin(cosines[0])
+
+
+def test_copies_do_not_follow_each_other() -> None:
+    random = np.random.default_rng(2)
+    x = random.normal(size=(20, 6)).astype(np.float32)
+    both = np.concatenate([x, x])
+    rows = mmr(both, 20, np.concatenate([np.arange(20), np.arange(20)]), balance=0.5, keys=in_place(40))
+    assert all(a % 20 != b % 20 for a, b in itertools.pairwise(rows))
+
+
+def test_order_pins_and_bad_input() -> None:
+    random = np.random.default_rng(3)
+    x, quality = random.normal(size=(90, 4)).astype(np.float32), random.normal(size=90)
+    turned = random.permutation(90)
+    assert turned[mmr(x[turned], 20, quality[turned])].tolist() == mmr(x, 20, quality).tolist()
+    keep = np.zeros(90, bool)
+    keep[7] = True
+    pool = Pool(in_place(90), {"vectors": x, "q": quality})
+    chosen = Mmr(quality="q").select(pool, Constraints(Budget("rows", 5), keep=keep))
+    assert chosen.rows[0] == 7
+    x[4], quality[5] = 0, np.nan
+    pool = Pool(in_place(90), {"vectors": x, "q": quality})
+    chosen = Mmr(quality="q").select(pool, Constraints(Budget("rows", 90)))
+    assert len(chosen) == 88
+    assert chosen.reasons[chosen.reason[4]] == "mmr: no vector (all zeros)"
+    assert chosen.reasons[chosen.reason[5]] == "mmr: no quality (NaN)"
+    with pytest.raises(InputError, match="one a row"):
+        mmr(x, 3, [1, 2])
+    with pytest.raises(OptionError, match="balance"):
+        Mmr(balance=2)
