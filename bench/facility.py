@@ -4,8 +4,8 @@
 
 Vectors are those of real abstracts (default encoder, 256 wide). `--peers` is the interpreter of an environment
 with apricot-select and submodlib-py (measured: 0.6.1 and 0.0.3). Everyone gets the same kernel, cosines with
-negative ones as 0; peers run their lazy greedy. Two threads, wall seconds,
-medians. `--large` adds 100,000 records, alone.
+negative ones as 0; peers run their lazy greedy. Wall seconds, medians; the objective of random selections stands
+beside, the mean of five. `--large` adds 100,000 records, alone.
 """
 
 from __future__ import annotations
@@ -42,7 +42,6 @@ made = time.perf_counter()
 optimizer = sys.argv[4]
 if what == "apricot":
     from apricot import FacilityLocationSelection
-    loaded = time.perf_counter()
     FacilityLocationSelection(2, metric="precomputed", optimizer=optimizer).fit(kernel[:50, :50])  # compiles
     warm = time.perf_counter()
     rows = FacilityLocationSelection(k, metric="precomputed", optimizer=optimizer).fit(kernel).ranking.tolist()
@@ -90,6 +89,63 @@ def bounded(path: Path, k: int, memory: str, algorithm: str) -> list[str]:
     return [f"{algorithm}, {memory}", f"{float(seconds):.2f}", f"{float(value):,.1f}", before, peak, found]
 
 
+def ours(x: np.ndarray, k: int, runs: int) -> tuple[float, float, list[int], float]:
+    """Return seconds after a kernel and from vectors, the picks after the kernel, and the share from vectors."""
+    unit = x.astype(np.float32)
+    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
+    kernel = np.clip(unit @ unit.T, 0, 1)
+    keys = content_keys(x)
+    facility_location(x[:300], 9)
+    facility_location_of(kernel[:300, :300], 9)
+    after, whole = [], []
+    for _ in range(runs):
+        started = time.perf_counter()
+        given = facility_location_of(kernel, k)
+        made = time.perf_counter()
+        direct = facility_location(x, k, keys=keys)
+        after.append(made - started)
+        whole.append(time.perf_counter() - made)
+    same = len(np.intersect1d(given.rows, direct.rows)) / k
+    return median(after), median(whole), given.rows.tolist(), same
+
+
+def theirs(name: str, python: str, path: Path, k: int, runs: int) -> tuple[float, float, list[int]]:
+    """Return the same of a peer: a package and its optimizer."""
+    after, whole = [], []
+    for _ in range(runs):
+        package, optimizer = name.split(", ")
+        command = [python, "-c", PEER, str(path), package, str(k), optimizer]
+        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        made, took, picks = json.loads(told.splitlines()[-1])
+        after.append(took)
+        whole.append(made + took)
+    return median(after), median(whole), picks
+
+
+def beside(path: Path, k: int, runs: int, python: str) -> None:
+    """Print tamis and its peers on the same vectors."""
+    x = np.load(path)
+    space = Space(x, "cosine")
+
+    def value(picks: list[int]) -> float:
+        return objective(space, np.sort(np.array(picks, np.int64)), Local())
+
+    step, total, own, same = ours(x, k, runs)
+    rows = [["tamis", f"{step:.2f}", "1", f"{total:.2f}", "1", f"{value(own):,.1f}", "100.0%"]]
+    for name in PEERS:
+        after, whole, picks = theirs(name, python, path, k, runs)
+        ratios = f"{after / step:.0f}", f"{whole / total:.0f}"
+        shared = len(set(picks) & set(own)) / k
+        rows.append(
+            [name, f"{after:.2f}", ratios[0], f"{whole:.2f}", ratios[1], f"{value(picks):,.1f}", f"{shared:.1%}"]
+        )
+    draws = [np.random.default_rng(seed).choice(len(x), k, replace=False).tolist() for seed in range(5)]
+    rows.append(["random", "", "", "", "", f"{np.mean([value(picks) for picks in draws]):,.1f}", f"{k / len(x):.1%}"])
+    header = ["", "after the kernel, s", "times ours", "from vectors, s", "times ours", "objective", "same picks"]
+    print(f"{len(x):,} x {x.shape[1]} to {k:,}\n\n{table(header, rows)}\n")
+    print(f"From vectors and after the kernel, {same:.1%} of the picks are the same.\n", flush=True)
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -101,49 +157,10 @@ def main() -> None:
     options = parser.parse_args()
     print(machine(), "\n")
     with tempfile.TemporaryDirectory() as folder:
-        path = vectors(options.records, Path(folder))
-        x, k = np.load(path), options.chosen
-        space = Space(x, "cosine")
-        unit = x.astype(np.float32)
-        unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
-        kernel = np.clip(unit @ unit.T, 0, 1)
-        keys = content_keys(x)
-        facility_location(x[:300], 9)
-        facility_location_of(kernel[:300, :300], 9)
-        rows = []
-        found: dict[str, tuple[float, float, list[int]]] = {}
-        after, whole = [], []
-        for _ in range(options.runs):
-            started = time.perf_counter()
-            ours = facility_location_of(kernel, k)
-            after.append(time.perf_counter() - started)
-            started = time.perf_counter()
-            direct = facility_location(x, k, keys=keys)
-            whole.append(time.perf_counter() - started)
-        found["tamis"] = (median(after), median(whole), ours.rows.tolist())
-        for name in PEERS:
-            steps, totals = [], []
-            for _ in range(options.runs):
-                command = [options.peers, "-c", PEER, str(path), name.split(", ")[0], str(k), name.split(", ")[1]]
-                told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-                made, took, picks = json.loads(told.splitlines()[-1])
-                steps.append(took)
-                totals.append(made + took)
-            found[name] = (median(steps), median(totals), picks)
-        values = {
-            name: objective(space, np.sort(np.array(picks, np.int64)), Local()) for name, (_, _, picks) in found.items()
-        }
-        for name, (step, total, picks) in found.items():
-            same = len(set(picks) & set(found["tamis"][2])) / len(picks)
-            ratios = f"{step / found['tamis'][0]:.0f}", f"{total / found['tamis'][1]:.0f}"
-            told = [f"{step:.2f}", ratios[0], f"{total:.2f}", ratios[1], f"{values[name]:,.1f}", f"{same:.1%}"]
-            rows.append([name, *told])
-        header = ["", "after the kernel, s", "times ours", "from vectors, s", "times ours", "objective", "same picks"]
-        print(f"{options.records:,} x {x.shape[1]} to {k:,}\n\n{table(header, rows)}\n")
-        print(
-            f"from vectors: objective {direct.objective:,.1f}, {len(set(direct.rows) & set(ours.rows)) / k:.1%} same\n"
-        )
-        told = [bounded(path, k, *how) for how in (("1GB", "whole"), ("20MB", "parts"), ("20MB", "stochastic"))]
+        path, k = vectors(options.records, Path(folder)), options.chosen
+        beside(path, k, options.runs, options.peers)
+        ways = (("1GB", "whole"), ("20MB", "anew"), ("20MB", "parts"), ("20MB", "stochastic"))
+        told = [bounded(path, k, *how) for how in ways]
         header = ["", "seconds", "objective", "peak MB before", "peak MB", "how"]
         print(table(header, told))
         if options.large:

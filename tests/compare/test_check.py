@@ -104,7 +104,7 @@ def test_a_targeted_selection_by_the_command(pool: Path) -> None:
 def test_figures_are_those_of_the_records(pool: Path) -> None:
     """Vendi, length and sources of the selection and of the first random one, computed from the records anew."""
     found = tamis.check(write("chosen.jsonl", POOL[10:40]), pool, repeat=3, seed=7)
-    with tamis.select(str(pool), n=30, seed=8) as chosen:
+    with tamis.select(str(pool), n=30, seed=8, method="random") as chosen:
         first = chosen.to_dicts()
     one = encoder()
     for place, records in ((0, POOL[10:40]), (1, first)):
@@ -168,21 +168,21 @@ def test_samples_stand_for_large_sets(pool: Path, monkeypatch: pytest.MonkeyPatc
 def test_what_was_written_otherwise_is_found(pool: Path) -> None:
     """A selection in another format, or with annotations, or objects, gives the same figures."""
     for name, options in (("plain.jsonl", {}), ("noted.jsonl", {"annotate": True}), ("table.parquet", {})):
-        with tamis.select(str(pool), n=25) as chosen:
+        with tamis.select(str(pool), n=25, method="random") as chosen:
             chosen.write(name, report=False, **options)
             held = chosen.to_dicts()
     plain = values(tamis.check("plain.jsonl", repeat=3))
     assert values(tamis.check("noted.jsonl", repeat=3)) == plain
     assert values(tamis.check("table.parquet", repeat=3)) == plain
     assert values(tamis.check(held, pool, repeat=3)) == plain
-    with tamis.select(str(pool), n=25) as chosen:
+    with tamis.select(str(pool), n=25, method="random") as chosen:
         assert values(tamis.check(chosen, pool, repeat=3)) == plain
     noted = tamis.check("noted.jsonl", repeat=3)
     assert noted.notes == ("25 of 25 records were found by their text, as their keys differ.",)
 
 
 def test_shards_ids_and_tokens_come_from_the_manifest(pool: Path) -> None:
-    with tamis.select(str(pool), tokens=400, id="id") as chosen:
+    with tamis.select(str(pool), tokens=400, id="id", method="random") as chosen:
         chosen.write("few.jsonl", shards=2, report=False)
         count = len(chosen)
     found = tamis.check("few.jsonl", repeat=3)
@@ -191,7 +191,7 @@ def test_shards_ids_and_tokens_come_from_the_manifest(pool: Path) -> None:
 
 
 def test_the_selection_itself_among_the_random_ones_is_told(pool: Path) -> None:
-    with tamis.select(str(pool), n=15, seed=4) as chosen:
+    with tamis.select(str(pool), n=15, seed=4, method="random") as chosen:
         chosen.write("four.jsonl", report=False)
     assert tamis.check("four.jsonl", repeat=3).notes == ()  # seeds 5 to 7
     (note,) = tamis.check("four.jsonl", repeat=3, seed=2).notes

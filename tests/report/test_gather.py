@@ -40,7 +40,8 @@ def pool() -> Path:
 
 
 def report(source: Any, **options: Any) -> ReportData:
-    with tamis.select(source, **options) as chosen:
+    plain = {} if "by" in options else {"method": "dsir" if "target" in options else "random"}
+    with tamis.select(source, **plain | options) as chosen:
         return gather(chosen)
 
 
@@ -112,7 +113,7 @@ def test_whole_selections_where_columns_tell(pool: Path) -> None:
 def test_random_selections_keep_a_token_budget(pool: Path) -> None:
     found = report(pool, tokens=2000)
     assert "2,000 tokens" in found.draws
-    with tamis.select(pool, tokens=2000) as chosen:
+    with tamis.select(pool, tokens=2000, method="random") as chosen:
         chance = report_chance.draw_chance(chosen)
         tokens = chosen.choice.decided.signals["tokens"][chance.base]
         used = [int(tokens[rows].sum()) for rows in chance.random]
@@ -253,7 +254,7 @@ def test_a_large_pool_is_read_in_part(pool: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_disk_that_refuses(pool: Path) -> None:
-    with tamis.select(pool, n=10) as chosen, pytest.raises(OutputError, match="cannot be written"):
+    with tamis.select(pool, n=10, method="random") as chosen, pytest.raises(OutputError, match="cannot be written"):
         write_report(chosen, Path("nowhere/out.report.html"))
 
 

@@ -149,19 +149,27 @@ def fragments_of(size: int | None) -> Iterator[None]:
 def tamis_cli(*arguments: object) -> tuple[int, str, str]:
     """Run the command line in process; return its exit code, stdout and stderr.
 
-    Without the report, which takes half a second, unless `--report` asks for it.
+    Without the report, which takes half a second, unless `--report` asks for it; at random (with a target
+    by dsir) unless a method is asked for, as most of what is tested is the same for all.
     """
     out, err = io.StringIO(), io.StringIO()
     words = [str(argument) for argument in arguments]
     if words and words[0] in ("select", "dedup") and "--report" not in words:
         words.insert(1, "--no-report")
+    if words and words[0] == "select" and not {"--method", "--by", "--compat"} & set(words):
+        words[1:1] = ["--method", "dsir" if "--target" in words else "random"]
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = run(words)
     return code, out.getvalue(), err.getvalue()
 
 
 def select(pool: Any, output: str | Path, *, how: dict[str, Any] | None = None, **options: Any) -> Path:
-    """Select and write (`how`: options of `Selection.write`, no report by default); return the output's path."""
+    """Select and write (`how`: options of `Selection.write`, no report by default); return the output's path.
+
+    By the same method as `tamis_cli` where none is asked for.
+    """
+    if not {"method", "by", "compat"} & set(options):
+        options["method"] = "dsir" if options.get("target") is not None else "random"
     with tamis.select(pool, **options) as chosen:
         chosen.write(output, force=True, **({"report": False} | (how or {})))
     return Path(output)

@@ -99,7 +99,7 @@ def test_ids_are_those_that_select_knows() -> None:
     with tamis.open(RECORDS, id="n") as pool:
         assert pool.ids.to_pylist() == [str(i) for i in range(60)]
         found = pool.ids.to_pylist()
-    with tamis.select(RECORDS, id="n", n=60) as chosen:
+    with tamis.select(RECORDS, id="n", n=60, method="random") as chosen:
         assert chosen.ids.to_pylist() == found
 
 

@@ -140,7 +140,7 @@ def test_text_with_template_and_fields() -> None:
     """A line of text is the record `{"text": ...}`: templates and conditions see it."""
     Path("a.txt").write_text("one\ntwo\nthree\n")
     assert read("a.txt", text="<{text}>")[0] == ["<one>", "<two>", "<three>"]
-    with tamis.select("a.txt", n=9, where="text like 't%'") as chosen:
+    with tamis.select("a.txt", n=9, where="text like 't%'", method="random") as chosen:
         assert chosen.to_dicts() == [{"text": "two"}, {"text": "three"}]
 
 
@@ -156,7 +156,7 @@ def test_datasets_folder() -> None:
     with pytest.raises(InputError, match="expected one split, got 2"):
         tamis.open("splits")
     assert read("splits/train")[1] == read("pool/part")[1]
-    with tamis.select("pool/part", n=5) as chosen:
+    with tamis.select("pool/part", n=5, method="random") as chosen:
         assert chosen.to_dataset().column_names == list(RECORDS[0])
 
 
@@ -269,7 +269,7 @@ def test_file_name_that_is_no_text() -> None:
     write_pool(Path("pool") / name, "jsonl", RECORDS)
     for pool in ("pool", f"pool/{name}"):
         with pytest.raises(InputError, match=r"expected a file name in UTF-8, got 'pool/p\\udcff.jsonl'"):
-            tamis.select(pool, n=1)
+            tamis.select(pool, n=1, method="random")
 
 
 def test_the_same_file_twice_is_copies() -> None:
@@ -290,7 +290,7 @@ def test_empty_files_are_files() -> None:
     write_pool(Path("some.jsonl"), "jsonl", RECORDS)
     assert read(["none.jsonl", "none.txt", "some.jsonl", "none.json"])[0] == TEXTS
     with pytest.raises(InputError, match="empty pool"):
-        tamis.select(["none.jsonl", "none.json"], n=1)
+        tamis.select(["none.jsonl", "none.json"], n=1, method="random")
 
 
 # --- objects in Python
@@ -324,7 +324,7 @@ def test_objects_of_several_types() -> None:
     assert read(frame.to_dict("records"))[0] == ["a", "b"]
     for nothing in (pa.table({"text": pa.array([], pa.string())}), pandas.DataFrame({"text": []}), iter(())):
         with pytest.raises(InputError, match="empty pool"):
-            tamis.select(nothing, n=1)
+            tamis.select(nothing, n=1, method="random")
 
 
 def test_numbers_that_are_none() -> None:
@@ -336,7 +336,7 @@ def test_numbers_that_are_none() -> None:
         b'{"text":"d","v":1}',
     ]
     Path("pool.jsonl").write_bytes(b"\n".join(lines) + b"\n")
-    with tamis.select("pool.jsonl", n=9, where="v > 0") as chosen:
+    with tamis.select("pool.jsonl", n=9, where="v > 0", method="random") as chosen:
         assert [record["text"] for record in chosen.to_dicts()] == ["b", "d"]
     output = select("pool.jsonl", "out.jsonl", n=9, by="v")
     assert output.read_bytes() == b"".join(line + b"\n" for line in lines[1:])
@@ -351,7 +351,7 @@ def test_objects_out(kind: str) -> None:
     pool = {"dicts": RECORDS, "arrow": pa.Table.from_pylist(RECORDS)}.get(kind)
     if pool is None:
         pool = write_pool(Path("pool.parquet"), "parquet", RECORDS)
-    with tamis.select(pool, n=10, seed=3) as chosen:
+    with tamis.select(pool, n=10, seed=3, method="random") as chosen:
         wanted = [record for record in RECORDS if record in chosen.to_dicts()]
         assert len(wanted) == 10
         assert chosen.to_dicts() == wanted
@@ -367,7 +367,7 @@ def test_dataset_in_and_out() -> None:
     pool = datasets.Dataset.from_list(RECORDS)
     assert read(pool) == read(pa.Table.from_pylist(RECORDS))
     assert read(pool.select(range(5, 15)))[0] == TEXTS[5:15]
-    with tamis.select(pool, n=4) as chosen:
+    with tamis.select(pool, n=4, method="random") as chosen:
         assert chosen.to_dataset().to_list() == chosen.to_dicts()
 
 
@@ -376,10 +376,10 @@ def test_tables_of_several_types_come_out_as_one() -> None:
     write_pool(Path("a.parquet"), "parquet", [{"text": "a", "v": 1}])
     write_pool(Path("b.parquet"), "parquet", [{"text": "b", "v": 2.5, "w": "x"}])
     write_pool(Path("c.parquet"), "parquet", [{"text": "c", "v": "three"}])
-    with tamis.select(["a.parquet", "b.parquet"], n=2) as chosen:
+    with tamis.select(["a.parquet", "b.parquet"], n=2, method="random") as chosen:
         wanted = [{"text": "a", "v": 1.0, "w": None}, {"text": "b", "v": 2.5, "w": "x"}]
         assert chosen.to_arrow().to_pylist() == wanted
-    with tamis.select(["a.parquet", "c.parquet"], n=2) as chosen:
+    with tamis.select(["a.parquet", "c.parquet"], n=2, method="random") as chosen:
         assert chosen.to_arrow().to_pylist() == [{"text": "a", "v": "1"}, {"text": "c", "v": '"three"'}]
 
 
@@ -424,7 +424,7 @@ def test_files_of_different_shapes_in_one_pool() -> None:
     for number, (record, _) in enumerate(SHAPES.values()):
         write_pool(Path(f"pool/{number}.jsonl"), "jsonl", [record])
     assert read("pool")[0] == [text for _, text in SHAPES.values()]
-    with tamis.select("pool", n=6) as chosen:
+    with tamis.select("pool", n=6, method="random") as chosen:
         assert chosen.to_dicts() == [record for record, _ in SHAPES.values()]
 
 
@@ -454,7 +454,7 @@ def test_id_option(container: str) -> None:
     assert read(path, id="id")[1] == [record["id"] for record in RECORDS]
     assert read(path, id="n")[1] == [str(record["n"]) for record in RECORDS]
     with pytest.raises(InputError, match=r"expected distinct ids, got 'de' twice: .* and .*"):
-        tamis.select(path, n=1, id="lang")
+        tamis.select(path, n=1, id="lang", method="random")
 
 
 def test_missing_ids_reject() -> None:
@@ -473,7 +473,7 @@ def test_an_id_twice_is_an_error_though_one_record_was_set_aside() -> None:
     records = [{"text": "a", "id": "x"}, {"text": "", "id": "x"}]
     for pool in (records, records[::-1]):
         with pytest.raises(InputError, match="got 'x' twice"):
-            tamis.select(pool, n=1, id="id", max_rejected=1)
+            tamis.select(pool, n=1, id="id", max_rejected=1, method="random")
 
 
 # --- messy JSON lines
@@ -507,7 +507,7 @@ def test_messy_json_lines(end: bytes, size: int | None) -> None:
         with tamis.open("pool.jsonl") as pool:
             records = list(pool.records())
         assert records == [json.loads(line) for line in MESSY]
-        with tamis.select("pool.jsonl", n=10) as chosen:
+        with tamis.select("pool.jsonl", n=10, method="random") as chosen:
             assert chosen.to_dicts() == records
             chosen.write("out.jsonl")
     written = Path("out.jsonl").read_bytes()
@@ -632,7 +632,7 @@ def test_last_line_that_is_cut(tail: bytes, size: int | None) -> None:
     with fragments_of(size):
         with pytest.raises(InputError, match=r"pool.jsonl: the last line \(41\) is cut: .* 40 lines were read whole"):
             tamis.open("pool.jsonl")
-        with tamis.select("pool.jsonl", n=99, max_rejected=1) as chosen:
+        with tamis.select("pool.jsonl", n=99, max_rejected=1, method="random") as chosen:
             assert chosen.counts["rejected"] == 1
             assert len(chosen) == 40
     Path("whole.jsonl").write_bytes(lines_of(RECORDS).rstrip())
@@ -649,7 +649,7 @@ def test_compressed_file_that_is_cut(suffix: str) -> None:
     with pytest.raises(InputError, match=r"after [\d,]+ decompressed bytes .*; [\d,]+ lines were read") as told:
         tamis.open(path)
     assert "--max-rejected 100%" in str(told.value)
-    with tamis.select(path, n=10**6, max_rejected=1) as chosen:
+    with tamis.select(path, n=10**6, max_rejected=1, method="random") as chosen:
         found = chosen.to_dicts()
     assert found == records[: len(found)]
     assert len(found) > 200

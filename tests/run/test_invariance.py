@@ -186,7 +186,7 @@ def test_copies_are_numbered_and_interchangeable(names: list[str], budget: int, 
     with tempfile.TemporaryDirectory() as folder:
         found = []
         for rows in (records, records[::-1]):
-            with tamis.select(rows, n=budget, seed=seed, store=f"{folder}/store") as chosen:
+            with tamis.select(rows, n=budget, seed=seed, store=f"{folder}/store", method="random") as chosen:
                 everyone = chosen.identities.strings(np.arange(len(rows))).to_pylist()
                 for name in set(names):
                     own = [
@@ -292,7 +292,7 @@ def test_outputs(suffix: str, shards: int) -> None:
     assert code == 0, err
     paths = json.loads(out)["outputs"]["records"]
     assert len(paths) == shards
-    with tamis.select(pool, n=20) as chosen:
+    with tamis.select(pool, n=20, method="random") as chosen:
         wanted = chosen.to_dicts()
     found: list[Any] = []
     for path in paths:
@@ -336,7 +336,7 @@ def test_ids_only(suffix: str) -> None:
     rows = pq.read_table("out.parquet").to_pylist() if suffix == ".parquet" else [
         json.loads(line) for line in Path("out.jsonl").read_bytes().splitlines()
     ]  # fmt: skip
-    with tamis.select(pool, n=8) as chosen:
+    with tamis.select(pool, n=8, method="random") as chosen:
         assert rows == [{"id": name} for name in chosen.ids.to_pylist()]
 
 
@@ -348,7 +348,7 @@ def test_a_budget_that_nothing_fits(kind: str, output: str) -> None:
     path = run(pool, output, tokens=1)
     assert manifest(path)["counts"]["chosen"] == 0
     assert len(decisions(path)) == 5
-    with tamis.select(pool, tokens=1, tokenizer=tiny_tokenizer()) as chosen:
+    with tamis.select(pool, tokens=1, tokenizer=tiny_tokenizer(), method="random") as chosen:
         assert chosen.to_dicts() == []
         assert chosen.to_arrow().num_rows == 0
     if output == "out.parquet" and kind == "parquet":
@@ -387,9 +387,9 @@ def test_types_of_fields_are_those_of_the_whole_pool(size: int | None) -> None:
         {"text": f"record number {i}", "v": i if i < 20 else str(i), "f": i if i < 20 else i + 0.5} for i in range(40)
     ]
     with fragments_of(size):
-        with tamis.select(mixed, n=99, where="v = '7' or v = '33'") as chosen:
+        with tamis.select(mixed, n=99, where="v = '7' or v = '33'", method="random") as chosen:
             assert [record["v"] for record in chosen.to_dicts()] == [7, "33"]
-        with tamis.select(mixed, n=99, where="f between 18 and 21") as chosen:
+        with tamis.select(mixed, n=99, where="f between 18 and 21", method="random") as chosen:
             assert [record["f"] for record in chosen.to_dicts()] == [18, 19, 20.5]
         with tamis.select(mixed, n=5, by="f") as chosen:
             assert [record["f"] for record in chosen.to_dicts()] == [35.5, 36.5, 37.5, 38.5, 39.5]
@@ -397,9 +397,9 @@ def test_types_of_fields_are_those_of_the_whole_pool(size: int | None) -> None:
             tamis.select(mixed, n=5, by="v")
         nested = [*mixed, {"text": "nested", "v": [1]}]
         with pytest.raises(OptionError, match=r"got an array or object in .*, line 41"):
-            tamis.select(nested, n=5, where="v = '7'")
+            tamis.select(nested, n=5, where="v = '7'", method="random")
         with pytest.raises(OptionError, match="no record has a value in the field 'u'"):
-            tamis.select(mixed, n=5, where="u = 1")
+            tamis.select(mixed, n=5, where="u = 1", method="random")
 
 
 def test_where_with_null_truth_and_hostile_numbers() -> None:
@@ -416,7 +416,7 @@ def test_where_with_null_truth_and_hostile_numbers() -> None:
     Path("pool.jsonl").write_bytes(b"".join(b'{"text":"r%d",%s}\n' % pair for pair in enumerate(lines)))
 
     def held(where: str) -> list[str]:
-        with tamis.select("pool.jsonl", n=99, where=where) as chosen:
+        with tamis.select("pool.jsonl", n=99, where=where, method="random") as chosen:
             return [record["text"] for record in chosen.to_dicts()]
 
     assert held("v") == ["r0", "r4"]
@@ -436,9 +436,9 @@ def test_field_prefix_means_the_field() -> None:
         assert chosen.to_dicts()[0]["bytes"] == 100
     with tamis.select(records, n=1, by="field:bytes:asc") as chosen:
         assert chosen.to_dicts()[0]["bytes"] == 81
-    with tamis.select(records, n=99, where='"field:bytes" > 98 and bytes < 2') as chosen:
+    with tamis.select(records, n=99, where='"field:bytes" > 98 and bytes < 2', method="random") as chosen:
         assert [r["bytes"] for r in chosen.to_dicts()] == [100]
-    with tamis.select(records, n=10, quota="tokens=u>=10") as chosen:
+    with tamis.select(records, n=10, quota="tokens=u>=10", method="random") as chosen:
         assert {r["tokens"] for r in chosen.to_dicts()} == {"u"}
     with tamis.select(records, n=4, method="stratified", strata="tokens") as chosen:
         assert sorted(r["tokens"] for r in chosen.to_dicts()) == ["t", "t", "u", "u"]

@@ -55,10 +55,36 @@ def died(told: list[str]) -> int:
 
 
 JOBS: dict[str, dict[str, Any]] = {
-    "new": {"arguments": ["select", "pool.jsonl", "-n", "20", *BARE, "--shards", "2", "-o", "out.jsonl"]},
+    "new": {
+        "arguments": [
+            "select",
+            "pool.jsonl",
+            "-n",
+            "20",
+            "--method",
+            "random",
+            *BARE,
+            "--shards",
+            "2",
+            "-o",
+            "out.jsonl",
+        ]
+    },
     "in place of an older run": {
-        "arguments": ["select", "pool.jsonl", "-n", "20", *BARE, "--force", "-o", "out.jsonl"],
-        "before": ["select", "pool.jsonl", "-n", "20", "--shards", "3", "--no-report", "-o", "out.jsonl"],
+        "arguments": ["select", "pool.jsonl", "-n", "20", "--method", "random", *BARE, "--force", "-o", "out.jsonl"],
+        "before": [
+            "select",
+            "pool.jsonl",
+            "-n",
+            "20",
+            "--method",
+            "random",
+            "--shards",
+            "3",
+            "--no-report",
+            "-o",
+            "out.jsonl",
+        ],
     },
     "annotate": {"arguments": ["annotate", "pool.jsonl", "--signals", "bytes", "--into", "-o", "out.parquet.gz"]},
 }
@@ -94,7 +120,7 @@ def test_full_disk() -> None:
 
 def test_no_room_to_unpack() -> None:
     """Tables in one compressed stream are unpacked first: a full disk there is no damaged input."""
-    arguments = ["select", "pool.parquet.gz", "-n", "20", "--no-report", "-o", "out.parquet"]
+    arguments = ["select", "pool.parquet.gz", "-n", "20", "--method", "random", "--no-report", "-o", "out.parquet"]
     assert died(crash("full_disk", arguments, limits=[100, 1000, 2000, 3000])) >= 2
 
 
@@ -108,7 +134,7 @@ def _may_mount() -> bool:
 @pytest.mark.skipif(not _may_mount(), reason="needs the right to mount a small file system")
 def test_full_file_system() -> None:
     """As above, on file systems that are full indeed, in store, outputs and folders alike."""
-    arguments = ["select", "pool.jsonl", "-n", "20", *BARE, "-o", "disk/out.parquet"]
+    arguments = ["select", "pool.jsonl", "-n", "20", "--method", "random", *BARE, "-o", "disk/out.parquet"]
     assert died(crash("no_room", arguments, folder="disk", limits=list(range(4, 120, 8)))) >= 7
 
 

@@ -156,9 +156,9 @@ def test_http_download_that_breaks_off(server: Server) -> None:
     server.files = {"/pool.jsonl": lines_of(RECORDS)}
     server.cut = 700
     with pytest.raises(UserError, match=r"pool.jsonl cannot be read"):
-        tamis.select(f"{server.url}/pool.jsonl", n=5, store="store")
+        tamis.select(f"{server.url}/pool.jsonl", n=5, store="store", method="random")
     server.cut = 0
-    with tamis.select(f"{server.url}/pool.jsonl", n=99, store="store") as chosen:
+    with tamis.select(f"{server.url}/pool.jsonl", n=99, store="store", method="random") as chosen:
         assert len(chosen) == 60
 
 

@@ -332,7 +332,10 @@ def test_what_is_read_of_a_damaged_file(suffix: str) -> None:
         Path("pool.jsonl" + suffix).write_bytes(data)
         found = []
         for size in (None, 5000, 123_457):
-            with fragments_of(size), tamis.select("pool.jsonl" + suffix, n=9999, max_rejected=1) as chosen:
+            with (
+                fragments_of(size),
+                tamis.select("pool.jsonl" + suffix, n=9999, max_rejected=1, method="random") as chosen,
+            ):
                 found.append(chosen.ids.to_pylist())
         assert found[0] == found[1] == found[2]
         assert len(found[0]) > 1500
@@ -394,7 +397,7 @@ def test_duplicate_ids() -> None:
 
 def test_a_pool_that_changes_meanwhile() -> None:
     """What was hashed and read at first is not what is written: better no output than that."""
-    with tamis.select("pool.jsonl", n=5, store="store") as chosen:
+    with tamis.select("pool.jsonl", n=5, store="store", method="random") as chosen:
         with Path("pool.jsonl").open("ab") as file:
             file.write(lines_of(RECORDS[:1]))
         with pytest.raises(InputError, match=r"pool.jsonl changed while it was read\. Run the same command again"):
@@ -685,9 +688,12 @@ def test_damage_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_store_of_a_python_run_is_let_go() -> None:
     """After an error, and after the end of a block, the store can be opened again."""
     with pytest.raises(InputError):
-        tamis.select("none.jsonl", n=3, store="store")
-    with tamis.select("pool.jsonl", n=3, store="store"), pytest.raises(StoreError, match=r"held by process \d+"):
-        tamis.select("pool.jsonl", n=3, store="store")
+        tamis.select("none.jsonl", n=3, store="store", method="random")
+    with (
+        tamis.select("pool.jsonl", n=3, store="store", method="random"),
+        pytest.raises(StoreError, match=r"held by process \d+"),
+    ):
+        tamis.select("pool.jsonl", n=3, store="store", method="random")
     Path("store/store.json").write_text("{")
     for _ in range(2):
         with pytest.raises(StoreError, match="cannot be read as a store's mark"):

@@ -28,6 +28,7 @@ CASES = (
     Case("semdedup", {"eps": 0.2, "keep": "easy"}),
     Case("facility"),
     Case("facility", {"metric": "euclidean"}),
+    Case("facility", {"algorithm": "anew"}),
     Case("facility", {"algorithm": "parts", "memory": "32KB"}),
     Case("facility", {"algorithm": "stochastic"}),
     Case("kcenter"),

@@ -12,10 +12,21 @@ from numpy.typing import NDArray
 
 from tamis.engine.local import Local
 from tamis.errors import BudgetError, InputError, OptionError
+from tamis.select.anew import Anew
 from tamis.select.base import Groups, Pool
 from tamis.select.constraints import Budget, Constraints, Quota
 from tamis.select.facility import Facility, facility_location, facility_location_of
-from tamis.select.represent import STEPS, UNIT, Represented, Space, in_steps, objective, rectangle, square
+from tamis.select.represent import (
+    STEPS,
+    UNIT,
+    Represented,
+    Space,
+    closest,
+    in_steps,
+    objective,
+    rectangle,
+    square,
+)
 from tamis.vectors.tiles import content_keys
 
 Floats = NDArray[np.float64]
@@ -91,6 +102,27 @@ def test_gains_are_exact_on_any_number_of_threads() -> None:
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_similarities_computed_anew_are_those_that_were_held(metric: str) -> None:
+    """Gains, picks, scores and bound to the last bit; several tiles; from must-keep records on; any threads."""
+    x = points(2200, 5, 10)
+    space = Space(x, metric)
+    best = closest(space, None, np.array([4, 1100]), Local())
+    with Represented(square(space, Local()), best) as held, Anew(space, best, Local(3)) as anew:
+        assert (held.gains == anew.gains).all()
+        for candidate in (2199, 7, 7, 1500):
+            held.add(candidate)
+            anew.add(candidate)
+            assert (held.gains == anew.gains).all()
+            assert (held.best == anew.best).all()
+        assert held.updates == anew.updates
+    one, other = (facility_location(x, 150, metric=metric, algorithm=how) for how in ("whole", "anew"))
+    assert one.rows.tolist() == other.rows.tolist()
+    assert one.gains.tolist() == other.gains.tolist()
+    assert {**one.facts, "algorithm": "anew"} == other.facts
+    assert facility_location(x, 5, metric=metric, memory="1MB").facts["algorithm"] == "anew"
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_the_objective_is_that_of_real_numbers(metric: str) -> None:
     x = points(1500, 8, 2) + np.float32(1)
     space = Space(x, metric)
@@ -103,7 +135,22 @@ def test_the_objective_is_that_of_real_numbers(metric: str) -> None:
         s = 1 - apart * float(space.scale)
     rows = np.array([3, 77, 1400])
     assert objective(space, rows, Local()) == pytest.approx(value(s, tuple(rows)), rel=1e-5)
-    assert square(space, Local()) / UNIT == pytest.approx(s, abs=3e-5)
+    assert np.abs(square(space, Local()) / UNIT - s).max() < 3e-5
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_the_closest_of_many_is_found_tile_by_tile(metric: str) -> None:
+    """Several tiles of rows and of those chosen, neither full; the objective is the sum of the closest."""
+    space = Space(points(2300, 6, 7), metric)
+    chosen = np.arange(0, 2300, 2)
+    expected = rectangle(space, None, chosen, Local(1)).max(axis=1)
+    assert (closest(space, None, chosen, Local(2)) == expected).all()
+    some = np.arange(1, 2300, 3)
+    assert (closest(space, some, chosen, Local()) == expected[some]).all()
+    assert not closest(space, some, chosen[:0], Local()).any()
+    assert objective(space, chosen, Local(1)) == objective(space, chosen[::-1], Local(2))
+    assert objective(space, chosen, Local()) == pytest.approx(expected.sum() / UNIT, rel=1e-5)
+    assert objective(space, chosen[:0], Local()) == 0
 
 
 def test_greedy_reaches_its_bound() -> None:
@@ -115,10 +162,13 @@ def test_greedy_reaches_its_bound() -> None:
         found = facility_location(x, 3)
         assert found.objective >= (1 - 1 / np.e) * best
         assert found.objective <= best + 1e-5
+        share = found.facts["share_of_bound"]
+        assert 1 - 1 / np.e <= share <= found.objective / best + 1e-4  # it never promises too much
+    assert facility_location(x, 12).facts["share_of_bound"] == 1
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10**6), st.sampled_from(["whole", "parts", "stochastic"]))
+@given(st.integers(0, 10**6), st.sampled_from(["whole", "anew", "parts", "stochastic"]))
 def test_the_order_of_the_rows_does_not_matter(seed: int, algorithm: str) -> None:
     x = points(200, 4, seed)
     turned = np.random.default_rng(seed).permutation(200)
@@ -139,7 +189,7 @@ def test_parts_and_samples_come_close_to_the_whole() -> None:
     assert judged.facts["parts"] == 4
     assert judged.facts["judged_on"] == 4000
     shared = facility_location(x, 200, memory="1MB", algorithm="parts")
-    assert shared.facts["in_turn"]
+    assert shared.facts["in_turn"] == 200
     sampled = facility_location(x, 60, algorithm="stochastic")
     assert judged.objective > 0.99 * whole.objective
     assert sampled.objective > 0.97 * whole.objective
@@ -171,12 +221,32 @@ def test_pins_quotas_and_tokens_are_part_of_the_choice() -> None:
     assert chosen.rows[0] == naive(matrix, 1, cost.astype(float))[0]
     plain = Facility(per_token=False).select(pool, Constraints(Budget("tokens", 200), cost))
     assert plain.rows[0] == naive(matrix, 1)[0]
-    per_token = np.maximum(matrix[:, chosen.rows].max(axis=1), 0).sum()
     assert len(chosen) > len(plain)
-    assert per_token > 0
+    assert "share_of_bound" not in chosen.facts  # the bound is one for rows
 
 
-@pytest.mark.parametrize("options", [{}, {"algorithm": "parts", "memory": "32KB"}, {"algorithm": "stochastic"}])
+def test_parts_go_on_in_turn_when_the_proposals_do_not_fill_the_budget() -> None:
+    """Short records are worth most a token: more fit than the mean cost promised, and the parts go on."""
+    x = points(400, 6, 8)
+    pool = Pool.build(content_keys(x), {"vectors": x})[0]
+    cost = np.where(np.arange(400) % 2, 1, 999)
+    chosen = Facility(algorithm="parts", memory="100KB").select(pool, Constraints(Budget("tokens", 600), cost))
+    assert chosen.facts["parts"] == 2
+    assert chosen.facts["in_turn"] > 100
+    assert sorted(chosen.rows.tolist()) == list(range(1, 400, 2))
+    assert np.isfinite(chosen.score).all()
+
+
+def test_samples_are_judged_in_as_many_pieces_as_memory_asks() -> None:
+    x = points(500, 5, 9)
+    one = facility_location(x, 20, algorithm="stochastic", seed=3)
+    assert one.facts["candidates_a_step"] > 40  # 32 at once under 32 KB
+    assert facility_location(x, 20, algorithm="stochastic", memory="32KB", seed=3).rows.tolist() == one.rows.tolist()
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"algorithm": "anew"}, {"algorithm": "parts", "memory": "32KB"}, {"algorithm": "stochastic"}]
+)
 def test_a_zero_vector_is_set_aside_with_a_reason_or_kept_if_it_must(options: dict[str, str]) -> None:
     x = points(300, 4, 5)
     x[[3, 9]] = 0

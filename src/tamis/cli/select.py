@@ -25,7 +25,7 @@ Examples:
 @click.option("--tokens", type=int, metavar="N", help="Budget in tokens.")
 @click.option("--fraction", metavar="F", help="Budget as a share of the eligible records, such as 5% or 0.05.")
 @click.option(
-    "--method", metavar="NAME", help="How to choose [default: dsir with a target, top with --by, else random]."
+    "--method", metavar="NAME", help="How to choose [default: auto, which picks one and says why; top with --by]."
 )
 @click.option(
     "-O", "--option", "pairs", multiple=True, metavar="KEY=VALUE", help="An option of the method (see `tamis methods`)."

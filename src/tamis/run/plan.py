@@ -77,7 +77,7 @@ def plan_select(
         seconds = sum(total[2] for total in totals) / threads
         column_bytes = sum(total[3] for total in totals)
         each = RECORD_BYTES + (VECTOR_BYTES if "vectors" in inputs.signals else 0)
-        memory = PROCESS_BYTES + threads * fragment * FRAGMENT_FACTOR + records * each
+        memory = PROCESS_BYTES + threads * fragment * FRAGMENT_FACTOR + records * each + method.holds(records)
         share = _share(job, records, sum(probe.tokens for _, probe in probes), sum(p.records for _, p in probes))
         ceiling = runtime.ceiling()
         files = "1 file" if len(corpus.opened) == 1 else f"{len(corpus.opened):,} files"

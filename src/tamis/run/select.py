@@ -88,7 +88,8 @@ def _select(
     for other in others:
         other.scan(strict=job.strict, tolerant=tolerant)
         check_rejected(other, job.max_rejected)
-    session.check_memory(len(corpus.rows), vectors="vectors" in inputs.signals)
+    held = method.holds(len(corpus.rows))
+    session.check_memory(len(corpus.rows), vectors="vectors" in inputs.signals, method=held)
     with progress.step("choose"):
         ids = Ids(corpus.rows, [opened.source.name for opened in corpus.opened])
         where = parse_where(job.where) if job.where else None

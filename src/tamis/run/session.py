@@ -93,15 +93,15 @@ class Session:
                 f"{len(self.passed_over):,} files were not read (no known suffix, or tamis wrote them): {few}"
             )
 
-    def check_memory(self, records: int, *, vectors: bool = False) -> None:
-        """Refuse to start choosing among more records than the ceiling has room for.
+    def check_memory(self, records: int, *, vectors: bool = False, method: int = 0) -> None:
+        """Refuse to start choosing among more records than the ceiling has room for; `method`: bytes it holds.
 
         Raises
         ------
         BudgetError
             With the memory that would do.
         """
-        needed = PROCESS_BYTES + records * (RECORD_BYTES + (VECTOR_BYTES if vectors else 0))
+        needed = PROCESS_BYTES + records * (RECORD_BYTES + (VECTOR_BYTES if vectors else 0)) + method
         if needed > self.runtime.ceiling():
             raise BudgetError(
                 f"choosing among {records:,} records needs about {needed >> 20:,} MB of memory, the ceiling is "

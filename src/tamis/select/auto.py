@@ -1,6 +1,6 @@
 """A default for whoever has no method in mind: a short rule that picks one, and says which and why.
 
-With a target, `dsir`: the records most like it. Without, variety: `facility` up to 20,000 eligible
+With a target, `dsir`: the records most like it. Without, variety: `facility` up to 200,000 eligible
 records, which finds the set that represents all others best and never takes two that say the same;
 above, `kmq`, which gives every kind of record its share in one pass. Near-duplicates (0.8) are left out
 first unless `unique` is off or `--dedup` says otherwise. Nothing is judged by quality: no rule is right
@@ -20,7 +20,7 @@ from tamis.select.constraints import Constraints
 
 __all__ = ["LARGEST", "Auto"]
 
-LARGEST = 20_000
+LARGEST = 200_000
 """Eligible records up to which `facility` is chosen."""
 
 
@@ -43,6 +43,10 @@ class Auto(Selector):
     def needs(self) -> tuple[str, ...]:
         """Return the vectors."""
         return ("vectors",)
+
+    def holds(self, n: int) -> int:
+        """Return what the method holds that would be picked for `n` records."""
+        return self.pick(n).holds(n)
 
     def pick(self, n: int, *, target: bool = False) -> Selector:
         """Return the method for `n` eligible records."""

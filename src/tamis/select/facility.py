@@ -6,7 +6,8 @@ candidates of a step (Mirzasoleiman et al. 2015: 1 - 1/e - eps on average).
 
 Ours: gains are lowered where a pick changed something instead of being evaluated again
 (`tamis.select.represent`): the picks of lazy greedy, in less time. Where the matrix of similarities would
-be larger than `memory`, the pool is dealt into parts at random, each part proposes, and the choice is made among
+be larger than `memory`, its rows are computed when they are needed (`tamis.select.anew`). Where that would
+take too long, the pool is dealt into parts at random, each part proposes, and the choice is made among
 the proposals (after GreeDi, Mirzasoleiman et al. 2013, and its random form, Barbosa et al. 2015); for a budget so
 large that proposals cannot be judged together, each part gives its share, knowing what was given before.
 """
@@ -24,11 +25,24 @@ from tamis.engine import parse_size
 from tamis.engine.local import Local
 from tamis.errors import InputError, OptionError
 from tamis.kernels.hashing import salt, uniforms
+from tamis.select.anew import Anew
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
 from tamis.select.constraints import Budget, Constraints
 from tamis.select.filling import Filling
 from tamis.select.greedy import Greedy, prices
-from tamis.select.represent import STEPS, UNIT, Represented, Space, bounds, in_steps, objective, rectangle, square
+from tamis.select.represent import (
+    STEPS,
+    UNIT,
+    Represented,
+    Space,
+    State,
+    bounds,
+    closest,
+    in_steps,
+    objective,
+    rectangle,
+    square,
+)
 from tamis.vectors.tiles import in_order, matrix, zero_rows
 
 __all__ = ["Facility", "Located", "facility_location", "facility_location_of"]
@@ -36,6 +50,7 @@ __all__ = ["Facility", "Located", "facility_location", "facility_location_of"]
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
 _ASIDE = ("facility: no vector (all zeros)",)
+_ANEW = 40_000  # records up to which rows of the matrix are computed when needed, where it cannot be held
 _PROPOSED = 4  # proposals of all parts, in multiples of the budget
 _GROUND = 20  # records of the sample that judges the proposals, for each one chosen
 
@@ -142,8 +157,8 @@ class Facility(Greedy):
     parameters = (
         Parameter("metric", str, "cosine", "how alike two vectors are", ("cosine", "euclidean")),
         Parameter(
-            "algorithm", str, "auto", "whole matrix, parts, or sampled candidates; auto: whole if `memory` holds it",
-            ("auto", "whole", "parts", "stochastic"),
+            "algorithm", str, "auto", "whole matrix, its rows anew, parts, or sampled candidates; auto: by size",
+            ("auto", "whole", "anew", "parts", "stochastic"),
         ),
         Parameter("memory", str, "1GB", "the most that a matrix of similarities may take, such as 500MB"),
         Parameter("eps", float, 0.1, "stochastic: log(1 / eps) n / k candidates a step", low=1e-6, high=0.999),
@@ -171,7 +186,7 @@ class Facility(Greedy):
 
     def holds(self, n: int) -> int:
         """Return the bytes of the matrix."""
-        return 2 * n * n if self._plan(n) == "whole" else 4 * n if self._plan(n) == "stochastic" else self._bytes
+        return 2 * n * n if self._plan(n) == "whole" else min(self._bytes, 2 * n * n)
 
     def operations(self) -> int:
         """Return how many similarities were looked at by the last choice."""
@@ -179,7 +194,7 @@ class Facility(Greedy):
 
     def _plan(self, n: int) -> str:
         if self.algorithm == "auto":
-            return "whole" if 2 * n * n <= self._bytes else "parts"
+            return "whole" if 2 * n * n <= self._bytes else "anew" if n <= _ANEW else "parts"
         if self.algorithm == "whole" and 2 * n * n > self._bytes:
             raise OptionError(
                 f"method 'facility', algorithm 'whole': {n:,} records need {2 * n * n >> 20:,} MB for similarities, "
@@ -201,14 +216,14 @@ class Facility(Greedy):
         work.price = prices(filling, self.per_token)[rows]
         plan = self._plan(len(rows))
         if plan == "stochastic":
-            facts = work.sampled(self.eps, seed)
+            facts = work.sampled(self.eps, self._bytes, seed)
         elif plan == "parts":
             facts = work.in_parts(self._bytes, seed)
         else:
-            facts = work.whole()
+            facts = work.whole() if plan == "whole" else work.anew()
         self._looked = work.looked
-        left = rows[np.argsort(-score[rows], kind="stable")]
-        told = {"algorithm": plan, **facts}
+        left = rows[np.argsort(-score[rows] / work.price, kind="stable")]
+        told = {"algorithm": plan, **facts, "similarities": work.looked}
         return Ranking(filling.order(left), score, "facility: adds most to what is there", aside, _ASIDE, facts=told)
 
     def finished(self, pool: Pool, chosen: Chosen) -> Chosen:
@@ -236,19 +251,25 @@ class _Work:
 
     def best(self, rows: _Ints | None = None, chosen: _Ints | None = None) -> NDArray[np.uint16]:
         """Return the similarity of rows (None: of all) to the must-keep records, or to those `chosen`."""
-        count = len(self.space) if rows is None else len(rows)
-        chosen = self.kept if chosen is None else chosen
-        if not len(chosen):
-            return np.zeros(count, np.uint16)
-        found = rectangle(self.space, rows, chosen, self.engine)
-        return np.asarray(found.max(axis=1), np.uint16)
+        return closest(self.space, rows, self.kept if chosen is None else chosen, self.engine)
 
     def whole(self) -> dict[str, Any]:
         """Choose with the similarities of all to all."""
         with Represented(square(self.space, self.engine), self.best(), self.engine.threads) as state:
-            _take(state, self.filling, self.rows, self.price, self.score)
+            facts = self._exactly(state)
             self.looked = state.updates
-        return {}
+        return facts
+
+    def anew(self) -> dict[str, Any]:
+        """Choose as `whole` does, but compute similarities whenever they are needed."""
+        with Anew(self.space, self.best(), self.engine) as state:
+            facts = self._exactly(state)
+            self.looked = state.updates
+        return facts
+
+    def _exactly(self, state: State) -> dict[str, Any]:
+        taken, _ = _take(state, self.filling, self.rows, self.price, self.score)
+        return {} if (self.filling.cost != 1).any() else {"share_of_bound": _share(state, len(taken))}
 
     def in_parts(self, memory: int, seed: int) -> dict[str, Any]:
         """Deal the records into parts whose matrices fit, and choose among what the parts propose.
@@ -259,20 +280,23 @@ class _Work:
         count = math.ceil(m / max(1, math.isqrt(memory // 2)))
         dealt = np.argsort(uniforms(self.keys, salt(seed, "facility")), kind="stable")
         parts = [np.sort(part) for part in np.array_split(dealt, count)]
-        each = min(wanted, math.ceil(_PROPOSED * wanted / count))
+        each = math.ceil(_PROPOSED * wanted / count)
         ground = min(m, memory // (2 * each * count))
         if ground < min(m, _GROUND * wanted):
-            return self._in_turn(parts)
+            return {"parts": count, "in_turn": self._in_turn(parts, self.kept)}
         proposed = [self._proposed(part, each, count) for part in parts]
         candidates = np.sort(np.concatenate(proposed))
         sample = None if ground == m else np.sort(dealt[:: max(1, m // ground)][:ground])
         found = rectangle(self.space, sample, candidates, self.engine)
         with Represented(found, self.best(sample), self.engine.threads) as state:
             many = np.full(len(candidates), np.nan)
-            _take(state, self.filling, self.rows[candidates], self.price[candidates], many, every=False)
+            taken, _ = _take(state, self.filling, self.rows[candidates], self.price[candidates], many, every=False)
             self.score[self.rows[candidates]] = many * (m / len(found))
             self.looked += state.updates
-        return {"parts": count, "proposals": len(candidates), "judged_on": len(found)}
+        told = {"parts": count, "proposals": len(candidates), "judged_on": len(found)}
+        if not self.filling.full:  # quotas or short records took more than was proposed
+            told["in_turn"] = self._in_turn(parts, np.sort(np.concatenate([self.kept, candidates[taken]])))
+        return told
 
     def _proposed(self, part: _Ints, each: int, count: int) -> _Ints:
         """Return what one part would choose; scores are scaled up to the pool."""
@@ -285,43 +309,70 @@ class _Work:
         self.score[self.rows[part]] = score * count
         return part[taken]
 
-    def _in_turn(self, parts: list[_Ints]) -> dict[str, Any]:
-        """Let each part give its share, knowing what those before it gave."""
-        chosen = self.kept
+    def _in_turn(self, parts: list[_Ints], chosen: _Ints) -> int:
+        """Let each part give its share, knowing what those before it gave; return how many were given."""
+        before = len(chosen)
         for number, part in enumerate(parts):
             share = math.ceil(self.filling.rows / (len(parts) - number))
-            matrix = square(self.space.part(part), self.engine)
-            with Represented(matrix, self.best(part, chosen), self.engine.threads) as state:
-                score = np.empty(len(part))
-                taken, _ = _take(state, self.filling, self.rows[part], self.price[part], score, every=False, most=share)
-                self.looked += state.updates
-            self.score[self.rows[part]] = score * len(parts)
-            chosen = np.sort(np.concatenate([chosen, part[taken]]))
-        return {"parts": len(parts), "in_turn": True}
+            given = self._given(part, chosen, share if number + 1 < len(parts) else None, len(parts))
+            chosen = np.sort(np.concatenate([chosen, given]))
+        return len(chosen) - before
 
-    def sampled(self, eps: float, seed: int) -> dict[str, Any]:
-        """Take the best of a counted sample of candidates at each step; holds no matrix."""
+    def _given(self, part: _Ints, chosen: _Ints, most: int | None, count: int) -> _Ints:
+        """Return what one part gives of its own; scores are scaled up to the pool."""
+        score = np.empty(len(part))
+        matrix = square(self.space.part(part), self.engine)
+        with Represented(matrix, self.best(part, chosen), self.engine.threads) as state:
+            taken, _ = _take(state, self.filling, self.rows[part], self.price[part], score, every=False, most=most)
+            self.looked += state.updates
+        out = ~np.isin(part, chosen)  # what is in already keeps what it added
+        self.score[self.rows[part[out]]] = score[out] * count
+        return part[taken]
+
+    def sampled(self, eps: float, memory: int, seed: int) -> dict[str, Any]:
+        """Take the best of a counted sample of candidates at each step."""
         best, step = self.best(), 0
         size = max(1, math.ceil(len(self.rows) / max(1, self.filling.rows) * math.log(1 / eps)))
+        at_once = max(1, memory // (2 * len(self.rows)))
         while not self.filling.full:
             waiting = np.flatnonzero(self.filling.open[self.rows])
             if not len(waiting):
                 break
             number = uniforms(self.keys[waiting], salt(seed, f"facility {step}"))
             few = np.sort(waiting[np.argpartition(number, size - 1)[:size]] if len(waiting) > size else waiting)
-            with Represented(found := rectangle(self.space, None, few, self.engine), best) as state:
-                gains = state.gains / UNIT
-                at = int(np.argmax(gains / self.price[few]))
-                self.score[self.rows[few]] = gains
-                if self.filling.offer(int(self.rows[few[at]])):
-                    np.maximum(best, found[:, at], out=best)
-                self.looked += state.updates
+            row, column = self._best_of([few[at : at + at_once] for at in range(0, len(few), at_once)], best)
+            if self.filling.offer(int(self.rows[row])):
+                np.maximum(best, column, out=best)
             step += 1
         return {"candidates_a_step": size}
 
+    def _best_of(self, groups: list[_Ints], best: NDArray[np.uint16]) -> tuple[int, NDArray[np.uint16]]:
+        """Return the candidate that adds most to `best`, the first of several, and its similarities to all."""
+        most, row, column = -1.0, -1, best
+        for few in groups:
+            found = rectangle(self.space, None, few, self.engine)
+            with Represented(found, best) as state:
+                gains = state.gains / UNIT
+                self.looked += state.updates
+            self.score[self.rows[few]] = gains
+            at = int(np.argmax(gains / self.price[few]))
+            if gains[at] / self.price[few[at]] > most:
+                most, row, column = float(gains[at] / self.price[few[at]]), int(few[at]), found[:, at].copy()
+        return row, column
+
+
+def _share(state: State, more: int) -> float:
+    """Return what was reached as a share of a bound on the best that `more` records could have reached.
+
+    The best set adds to this one no more than its records would one by one (Minoux 1978).
+    """
+    reached = float(state.best.sum(dtype=np.int64))
+    left = float(np.sort(state.gains)[len(state.gains) - more :].sum())
+    return reached / max(reached + left, 1.0)
+
 
 def _take(
-    state: Represented,
+    state: State,
     filling: Filling,
     rows: _Ints,
     price: _Floats,
@@ -337,7 +388,6 @@ def _take(
     Returns the candidates that were taken, and what each added. `score` gets what each added, or would
     still add: of the pool's records with `every`, else of the candidates.
     """
-    unit = UNIT if state.matrix.dtype == np.uint16 else 1  # a given matrix has steps of its own
     taken: list[int] = []
     added: list[float] = []
     out = score if score is not None else np.empty(len(filling.cost))
@@ -346,12 +396,12 @@ def _take(
     while len(taken) != most and not filling.full and waiting.any():
         worth = np.where(waiting, state.gains / price, -1.0)
         best = int(np.argmax(worth))
-        gain = float(state.gains[best]) / unit
+        gain = float(state.gains[best]) / state.unit
         if filling.offer(int(rows[best])):
             taken.append(best)
             added.append(gain)
             state.add(best)
         waiting = filling.open[rows]
-    out[at] = state.gains / unit
+    out[at] = state.gains / state.unit
     out[at[taken]] = added
     return np.asarray(taken, np.int64), np.asarray(added)

@@ -111,13 +111,10 @@ class Kcenter(Greedy):
         waiting = filling.open[rows]
         first = columns.to_mean() if not len(kept) else None
         while not filling.full and waiting.any():
-            if first is not None:
-                best = int(np.argmin(np.where(waiting, first, np.inf)))
-            else:
-                best = _next(apart, waiting, spared)
+            value = _worth(apart, waiting, spared) if first is None else np.where(waiting, -first, -np.inf)
+            best = int(np.argmax(value))
             score[rows[best]] = self._unit(apart[best]) if first is None else np.nan
             if filling.offer(int(rows[best])):
-                value = apart if first is None else -first
                 np.minimum(apart, columns.of(best, farthest(value, waiting)), out=apart)
                 first = None
             waiting = filling.open[rows]
@@ -150,12 +147,12 @@ class Kcenter(Greedy):
         return replace(chosen, facts={**chosen.facts, **facts})
 
 
-def _next(apart: NDArray[np.float32], waiting: NDArray[np.bool_], spared: int) -> int:
-    """Return the waiting record that is farthest, the `spared` farthest of all left out if others wait."""
+def _worth(apart: NDArray[np.float32], waiting: NDArray[np.bool_], spared: int) -> NDArray[np.float32]:
+    """Return how far each waiting record is; -1 for the others, and for the `spared` farthest if others wait."""
     value = np.where(waiting, apart, np.float32(-1))
     if spared:
         line = np.partition(apart, len(apart) - 1 - spared)[len(apart) - 1 - spared]
         near = np.where(apart <= line, value, np.float32(-1))
         if near.max() >= 0:
-            value = near
-    return int(np.argmax(value))
+            return near
+    return value

@@ -14,9 +14,11 @@ the additions, on threads or on blocks.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numba import njit
@@ -26,7 +28,21 @@ from tamis.engine.local import Local
 from tamis.vectors.products import LANES, pack, products
 from tamis.vectors.tiles import TILE, Tiles
 
-__all__ = ["STEPS", "UNIT", "Represented", "Space", "bounds", "in_steps", "objective", "rectangle", "square"]
+__all__ = [
+    "MOST",
+    "STEPS",
+    "UNIT",
+    "Represented",
+    "Space",
+    "State",
+    "bounds",
+    "closest",
+    "in_steps",
+    "lower",
+    "objective",
+    "rectangle",
+    "square",
+]
 
 UNIT: Final = 65_535
 """A similarity of 1."""
@@ -34,6 +50,10 @@ UNIT: Final = 65_535
 STEPS: Final = 1 << 22
 """The range of a matrix that is given."""
 
+MOST: Final = 32_000
+"""Similarities of 1 that 32 bits hold the sum of."""
+
+_Singles = NDArray[np.float32]
 _COLUMNS = 2048  # a block of candidates: their sums and a piece of a row stay in the nearest cache
 _SHARED = 400_000  # numbers of a step from which threads share it
 
@@ -81,6 +101,10 @@ class Space:
         start, stop = self.tiles.span(i)
         return self._rows(self.tiles.tile(i)), self.square[start:stop]
 
+    def some(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return rows, filled up to a multiple of 6, and their squared lengths."""
+        return self._rows(self.tiles.take(rows)), self.square[rows]
+
     def packed(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return rows as panels for `products`, and their squared lengths."""
         return pack(self._rows(self.tiles.take(rows, LANES))), self.square[rows]
@@ -127,24 +151,66 @@ def rectangle(
     space: Space, rows: NDArray[np.int64] | None, candidates: NDArray[np.int64], engine: Local
 ) -> NDArray[np.uint16]:
     """Return the similarities of some rows (None: of all) to candidates, `n x c`."""
-    n = len(space) if rows is None else len(rows)
-    out = np.empty((n, len(candidates)), np.uint16)
-    packed, right = space.packed(candidates)
+    out = np.empty((len(space) if rows is None else len(rows), len(candidates)), np.uint16)
+
+    def write(n: slice, c: slice, scores: _Singles, left: _Singles, right: _Singles) -> None:
+        space.write(scores, left, right, out[n, c])
+
+    _across(space, rows, candidates, engine, write)
+    return out
+
+
+def closest(
+    space: Space, rows: NDArray[np.int64] | None, chosen: NDArray[np.int64], engine: Local
+) -> NDArray[np.uint16]:
+    """Return the largest similarity of some rows (None: of all) to those chosen, 0 for none; holds tiles alone."""
+    out = np.zeros(len(space) if rows is None else len(rows), np.uint16)
+
+    def raise_to(n: slice, c: slice, scores: _Singles, left: _Singles, right: _Singles) -> None:
+        block = np.empty((n.stop - n.start, c.stop - c.start), np.uint16)
+        space.write(scores, left, right, block)
+        np.maximum(out[n], block.max(axis=1), out=out[n])
+
+    _across(space, rows, chosen, engine, raise_to)
+    return out
+
+
+def objective(space: Space, chosen: NDArray[np.int64], engine: Local) -> float:
+    """Return the sum over all rows of the similarity to the most similar chosen one; O(n k d)."""
+    best = np.zeros(len(space))
+
+    def raise_to(n: slice, c: slice, scores: _Singles, left: _Singles, right: _Singles) -> None:  # noqa: ARG001
+        _nearest(scores, left, right, space.cosine, space.scale, best[n])
+
+    _across(space, None, chosen, engine, raise_to)
+    return math.fsum(best)
+
+
+def _across(
+    space: Space,
+    rows: NDArray[np.int64] | None,
+    candidates: NDArray[np.int64],
+    engine: Local,
+    use: Callable[[slice, slice, _Singles, _Singles, _Singles], None],
+) -> None:
+    """Call `use(n, c, scores, left, right)` for each tile of rows (None: of all) and each of candidates.
+
+    `n` and `c` say where they stand; `scores` are their dot products, `left` and `right` their squared lengths.
+    """
+    total, count = len(space) if rows is None else len(rows), len(candidates)
+    spans = [slice(at, min(count, at + TILE)) for at in range(0, count, TILE)]
+    packed = [space.packed(candidates[span]) for span in spans]
 
     def one(i: int) -> None:
-        start, stop = i * TILE, min(n, (i + 1) * TILE)
-        if rows is None:
-            a, left = space.tile(i)
-        else:
-            a = space._rows(space.tiles.take(rows[start:stop]))
-            left = space.square[rows[start:stop]]
-        scores = np.empty((len(a), len(packed) * LANES), np.float32)
-        products(a, packed, scores)
-        space.write(scores, left, right, out[start:stop])
+        where = slice(i * TILE, min(total, (i + 1) * TILE))
+        a, left = space.tile(i) if rows is None else space.some(rows[where])
+        for span, (panels, right) in zip(spans, packed, strict=True):
+            scores = np.empty((len(a), len(panels) * LANES), np.float32)
+            products(a, panels, scores)
+            use(where, span, scores, left, right)
 
-    for _ in engine.map(one, range((n + TILE - 1) // TILE)):
+    for _ in engine.map(one, range((total + TILE - 1) // TILE)):
         pass
-    return out
 
 
 def bounds(given: NDArray[Any]) -> tuple[float, float]:
@@ -166,17 +232,15 @@ def in_steps(given: NDArray[Any], low: float, step: float) -> NDArray[np.int32]:
     return out
 
 
-def objective(space: Space, chosen: NDArray[np.int64], engine: Local) -> float:
-    """Return the sum over all rows of the similarity to the most similar chosen one; O(n k d)."""
-    packed, right = space.packed(chosen)
+class State(Protocol):
+    """A growing set, as a choice sees it: see `Represented`."""
 
-    def one(i: int) -> float:
-        a, left = space.tile(i)
-        scores = np.empty((TILE, len(packed) * LANES), np.float32)
-        products(a, packed, scores)
-        return float(_nearest(scores, left, right, space.cosine, space.scale))
+    unit: int
+    best: NDArray[Any]
+    gains: NDArray[np.int64]
 
-    return float(sum(engine.map(one, range(len(space.tiles))))) if len(chosen) else 0.0
+    def add(self, candidate: int) -> None:
+        """Take a candidate."""
 
 
 class Represented:
@@ -188,6 +252,8 @@ class Represented:
         Similarity of each record to the set; the matrix's type (uint16 or int32), 0 at first.
     gains : int64 array of shape (c,)
         What the sum of `best` would grow by with each candidate, in units of the matrix.
+    unit : int
+        How many of those are a similarity of 1; 1 for a matrix that is given, which has steps of its own.
     updates : int
         Similarities that were looked at.
     """
@@ -199,7 +265,8 @@ class Represented:
         self.best = np.zeros(n, matrix.dtype) if best is None else best.astype(matrix.dtype)
         self.gains = np.zeros(candidates, np.int64)
         self.updates = matrix.size
-        self._most = 32_000 if small else 500  # as many of the largest similarity as 32 bits hold
+        self.unit = UNIT if small else 1
+        self._most = MOST if small else 500  # as many of the largest similarity as 32 bits hold
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="tamis") if threads > 1 else None
         self._rows, self._old = np.empty(n, np.int64), np.empty(n, matrix.dtype)
         self._width = np.empty(n, matrix.dtype)
@@ -239,7 +306,7 @@ class Represented:
     def _lower(
         self, rows: NDArray[np.int64], old: NDArray[Any], width: NDArray[Any], span: tuple[int, int], sign: int
     ) -> None:
-        _lower(self.matrix, rows, old, width, span[0], span[1], sign, self._most, self.gains)
+        lower(self.matrix, rows, old, width, span[0], span[1], sign, self._most, self.gains)
 
 
 @njit(nogil=True, cache=True)
@@ -288,27 +355,22 @@ def _euclidean(
 ) -> None:
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            # The smaller of both first, so that a pair has one similarity in either order.
-            apart = min(left[i], right[j]) + max(left[i], right[j]) - np.float32(2) * scores[i, j]
+            apart = left[i] + right[j] - np.float32(2) * scores[i, j]
             found = np.float32(1) - max(apart, np.float32(0)) * scale
             out[i, j] = np.uint16(max(found, np.float32(0)) * np.float32(UNIT) + 0.5)
 
 
 @njit(nogil=True, cache=True)
-def _nearest(scores, left, right, cosine, scale):  # type: ignore[no-untyped-def]
-    """Return the sum over rows of the largest similarity."""
-    total = 0.0
+def _nearest(scores, left, right, cosine, scale, best):  # type: ignore[no-untyped-def]
+    """Raise `best` to the largest similarity of each row."""
     for i in range(len(left)):
-        best = 0.0
         for j in range(len(right)):
             if cosine:
                 found = np.float64(scores[i, j])
             else:
                 apart = np.float64(left[i]) + np.float64(right[j]) - 2.0 * np.float64(scores[i, j])
                 found = 1.0 - max(apart, 0.0) * np.float64(scale)
-            best = max(best, found)
-        total += min(best, 1.0)
-    return total
+            best[i] = max(best[i], min(found, 1.0))
 
 
 @njit(nogil=True, cache=True)
@@ -336,7 +398,7 @@ def _improved(matrix, c, best, rows, old, width):  # type: ignore[no-untyped-def
 
 
 @njit(nogil=True, cache=True)
-def _lower(matrix, rows, old, width, start, stop, sign, most, gains):  # type: ignore[no-untyped-def]
+def lower(matrix, rows, old, width, start, stop, sign, most, gains):  # type: ignore[no-untyped-def]
     """Subtract from `gains[start:stop]` what of `matrix[rows]` lies between `old` and `old + width`."""
     sums = np.zeros(stop - start, np.int32)
     held = 0
