@@ -19,6 +19,8 @@ FULL = [
     ["rules.py"],
     ["perplexity.py"],
     ["vectors.py"],
+    ["facility.py", "--large"],
+    ["kcenter.py", "--large"],
     ["million.py"],
 ]
 QUICK = [
@@ -30,6 +32,8 @@ QUICK = [
     ["rules.py", "--megabytes", "1", "--runs", "1", "--peer-records", "100"],
     ["perplexity.py", "--megabytes", "4", "--runs", "1"],
     ["vectors.py", "--records", "2000", "--runs", "1"],
+    ["facility.py", "--records", "2000", "--chosen", "100", "--runs", "1"],
+    ["kcenter.py", "--records", "5000", "--chosen", "100", "--runs", "1"],
     ["million.py", "--records", "20000"],
 ]
 

@@ -18,7 +18,10 @@ from tamis.select.represent import Space
 from tamis.vectors.products import LANES, pack, products
 from tamis.vectors.tiles import TILE
 
-__all__ = ["Columns", "farthest"]
+__all__ = ["HELD", "Columns", "farthest"]
+
+HELD = 1 << 30
+"""Bytes up to which the vectors are held as float32."""
 
 _Ints = NDArray[np.int64]
 
@@ -37,6 +40,12 @@ class Columns:
         self.computed = 0
         self._known: dict[int, int] = {}
         self._columns = np.empty((len(space), LANES), np.float32)
+        size = 4 * len(space) * space.tiles.width
+        # Turned into float32 and scaled once where there is room, else for every product.
+        self._tiles = [*engine.map(space.tile, range(len(space.tiles)))] if size <= HELD else None
+
+    def _tile(self, i: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return self.space.tile(i) if self._tiles is None else self._tiles[i]
 
     def of(self, row: int, likely: Callable[[], _Ints]) -> NDArray[np.float32]:
         """Return the distances to `row`; `likely` names rows that may be next, the likeliest first."""
@@ -53,7 +62,7 @@ class Columns:
         total = np.zeros(self.space.tiles.width)
         for i in range(len(self.space.tiles)):
             start, stop = self.space.tiles.span(i)
-            total += self.space.tile(i)[0][: stop - start].sum(axis=0, dtype=np.float64)
+            total += self._tile(i)[0][: stop - start].sum(axis=0, dtype=np.float64)
         mean = (total / max(len(self.space), 1)).astype(np.float32)[None]
         if self.space.cosine:
             mean /= max(float(np.linalg.norm(mean.astype(np.float64))), 1e-30)
@@ -63,7 +72,7 @@ class Columns:
 
     def _fill(self, packed: NDArray[np.float32], right: NDArray[np.float32]) -> None:
         def one(i: int) -> None:
-            a, left = self.space.tile(i)
+            a, left = self._tile(i)
             start, stop = self.space.tiles.span(i)
             scores = np.empty((TILE, LANES), np.float32)
             products(a, packed, scores)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tamis.engine.local import Local
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.columns import Columns, farthest
+from tamis.select.columns import HELD, Columns, farthest
 from tamis.select.constraints import Budget, Constraints
 from tamis.select.filling import Filling
 from tamis.select.greedy import Greedy
@@ -85,7 +85,7 @@ class Kcenter(Greedy):
 
     def holds(self, n: int) -> int:
         """Return the bytes of the columns and distances."""
-        return 80 * n
+        return 80 * n + min(HELD, 1024 * n)
 
     def operations(self) -> int:
         """Return how many distances the last choice looked at: a column for each record offered."""

@@ -16,7 +16,7 @@ from scipy.stats import rankdata
 from tamis.engine.local import Local
 from tamis.errors import InputError
 from tamis.select.base import Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.columns import Columns, farthest
+from tamis.select.columns import HELD, Columns, farthest
 from tamis.select.constraints import Budget, Constraints
 from tamis.select.filling import Filling
 from tamis.select.greedy import Greedy
@@ -93,7 +93,7 @@ class Mmr(Greedy):
 
     def holds(self, n: int) -> int:
         """Return the bytes of the columns and scores."""
-        return 100 * n
+        return 100 * n + min(HELD, 1024 * n)
 
     def operations(self) -> int:
         """Return how many cosines the last choice looked at: a column for each record offered."""
