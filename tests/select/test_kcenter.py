@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tamis.engine import local
 from tamis.errors import BudgetError, InputError, OptionError
+from tamis.select import columns
 from tamis.select.base import Groups, Pool
 from tamis.select.constraints import Budget, Constraints, Quota
 from tamis.select.kcenter import Kcenter, kcenter
@@ -48,6 +50,10 @@ def test_by_hand() -> None:
     rows, radius = kcenter(line(1, 2, 4, 5.5, 11), 3, metric="euclidean", keys=in_place(5))
     assert rows.tolist() == [2, 4, 0]
     assert radius == pytest.approx(1.5, abs=1e-6)
+    pool = Pool(in_place(5), {"vectors": line(1, 2, 4, 5.5, 11)})
+    chosen = Kcenter(metric="euclidean").select(pool, Constraints(Budget("rows", 3)))
+    assert chosen.score == pytest.approx([3, 1, np.nan, 1.5, 7], abs=1e-5, nan_ok=True)
+    assert chosen.facts["mean_distance"] == pytest.approx(0.5, abs=1e-6)
 
 
 @settings(max_examples=30, deadline=None)
@@ -85,6 +91,44 @@ def test_the_radius_is_at_most_twice_the_least_and_falls_with_k() -> None:
         assert radii[-1] == 0
 
 
+def test_one_minus_cosine_is_at_most_four_times_the_least() -> None:
+    """Half the square of a distance that is at most twice the least; twice does not hold for it."""
+    worst = 0.0
+    for seed in range(40):
+        x = np.random.default_rng(seed).normal(size=(12, 2)).astype(np.float32)
+        unit = x / np.linalg.norm(x.astype(np.float64), axis=1, keepdims=True)
+        distance = 1 - unit @ unit.T
+        best = min(distance[:, rows].min(axis=1).max() for rows in itertools.combinations(range(12), 3))
+        worst = max(worst, kcenter(x, 3)[1] / best)
+    assert 2 < worst <= 4 + 1e-6
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_the_radius_is_exact_where_it_is_small(metric: str) -> None:
+    random = np.random.default_rng(6)
+    x = random.normal(size=(100, 64)).astype(np.float32)
+    assert kcenter(np.concatenate([x, x]), 100, metric=metric)[1] == 0
+    near = np.concatenate([x, x + random.normal(0, 1e-4, x.shape).astype(np.float32)]).astype(np.float64)
+    rows, radius = kcenter(near.astype(np.float32), 100, metric=metric, keys=in_place(200))
+    if metric == "cosine":
+        near /= np.linalg.norm(near, axis=1, keepdims=True)
+    squared = ((near[:, None] - near[rows]) ** 2).sum(axis=2).min(axis=1).max()
+    assert radius == pytest.approx(squared / 2 if metric == "cosine" else np.sqrt(squared), rel=1e-2)
+
+
+@pytest.mark.parametrize("held", [0, columns.HELD])
+def test_neither_threads_nor_memory_change_a_bit(monkeypatch: pytest.MonkeyPatch, held: int) -> None:
+    x = np.random.default_rng(7).normal(size=(2500, 20)).astype(np.float16)
+    pool, constraints = Pool(in_place(2500), {"vectors": x}), Constraints(Budget("rows", 40))
+    one = Kcenter(outliers=0.01).select(pool, constraints)
+    monkeypatch.setattr(columns, "HELD", held)
+    monkeypatch.setattr(local, "_granted", 3)
+    other = Kcenter(outliers=0.01).select(pool, constraints)
+    assert one.rows.tobytes() == other.rows.tobytes()
+    assert one.score.tobytes() == other.score.tobytes()
+    assert one.facts == other.facts
+
+
 def test_copies_change_nothing_but_who_stands_for_them() -> None:
     x = np.random.default_rng(3).normal(size=(60, 3)).astype(np.float32)
     once = kcenter(x, 9, metric="euclidean", keys=in_place(60))
@@ -103,6 +147,7 @@ def test_outliers_are_spared() -> None:
     method = Kcenter(metric="euclidean", outliers=0.02)
     spared = method.select(Pool(in_place(200), {"vectors": x}), Constraints(Budget("rows", 10)))
     assert not {0, 1, 2} & set(spared.rows.tolist())
+    assert spared.facts["outliers"] == 4
     assert spared.facts["radius"] > 800
     assert spared.facts["radius_without_outliers"] < 2
     everyone = method.select(Pool(in_place(200), {"vectors": x}), Constraints(Budget("rows", 200)))

@@ -80,6 +80,21 @@ def test_copies_do_not_follow_each_other() -> None:
     assert all(a % 20 != b % 20 for a, b in itertools.pairwise(rows))
 
 
+def test_a_pinned_record_without_quality_is_compared_with() -> None:
+    """0 degrees is pinned and unrated; of 5 (quality 3), 60 (2) and 90 (1) degrees the one at 5 is nearly it.
+
+    Ranks 1, 1/2, 0. With balance 0.3: 5 has .3 - .7 * .996 = -.397, 60 has .15 - .7 / 2 = -.2, 90 has 0.
+    """
+    angle = np.deg2rad([0, 5, 60, 90])
+    x = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
+    pool = Pool(in_place(4), {"vectors": x, "q": np.array([np.nan, 3, 2, 1])})
+    keep = np.array([True, False, False, False])
+    chosen = Mmr(quality="q", balance=0.3).select(pool, Constraints(Budget("rows", 2), keep=keep))
+    assert chosen.rows.tolist() == [0, 3]
+    assert chosen.score[3] == pytest.approx(0, abs=1e-6)
+    assert np.isnan(chosen.score[0])
+
+
 def test_order_pins_and_bad_input() -> None:
     random = np.random.default_rng(3)
     x, quality = random.normal(size=(90, 4)).astype(np.float32), random.normal(size=90)

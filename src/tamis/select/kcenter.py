@@ -1,10 +1,11 @@
 """k-center: each next record is the one farthest from all that are chosen.
 
 Farthest-first traversal (Gonzalez 1985): the largest distance of a record to its nearest chosen one is
-at most twice the least possible. Here it starts from the record nearest to the mean, or from the must-keep
-records, so nothing is random. Ours: `outliers`, a share of the records that may stay far. The next record is
-the farthest of the others: where Ding, Yu and Wang (2019) draw one at random from the farthest, to be
-spared outliers, we take the one just below them.
+at most twice the least possible. That is so of Euclidean distances, among vectors of length 1 too; 1 - cosine is
+half the square of these, and so at most four times the least. Here it starts from the record nearest to the
+mean, or from the must-keep records, so nothing is random. Ours: `outliers`, a share of the records that may
+stay far. The next record is the farthest of the others: where Ding, Yu and Wang (2019) draw one at random from
+the farthest, to be spared outliers, we take the one just below them.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Kcenter(Greedy):
 
     metric: str
     outliers: float
-    _computed = 0
+    _asked = 0
 
     def needs(self) -> tuple[str, ...]:
         """Return the vectors."""
@@ -88,17 +89,23 @@ class Kcenter(Greedy):
         return 80 * n + min(HELD, 1024 * n)
 
     def operations(self) -> int:
-        """Return how many distances the last choice looked at: a column for each record offered."""
-        return self._computed
+        """Return how many distances the last choice asked for: a column for each record offered, pinned or the mean.
+
+        Columns come sixteen at a time, so that up to sixteen times as many are computed.
+        """
+        return self._asked
 
     def greedily(self, pool: Pool, filling: Filling, seed: int) -> Ranking:  # noqa: ARG002
-        """Offer the farthest; the score is the distance to those chosen, when it was taken or at the end."""
+        """Offer the farthest; the score is the distance to those chosen, when it was taken or at the end.
+
+        The first record and the must-keep ones have none.
+        """
         x = pool.vectors("vectors", self.name)
         zero = zero_rows(x)
         rows = np.flatnonzero(~zero)
         score = np.full(len(pool), np.nan)
         aside = np.where(zero, 0, -1).astype(np.int8)
-        self._computed = 0
+        self._asked = 0
         if not len(rows):
             return Ranking(filling.order(rows), score, self.name, aside, _ASIDE)
         space = Space(x if len(rows) == len(x) else x[rows], self.metric)
@@ -118,11 +125,15 @@ class Kcenter(Greedy):
                 np.minimum(apart, columns.of(best, farthest(value, waiting)), out=apart)
                 first = None
             waiting = filling.open[rows]
-        self._computed = (len(kept) + len(filling.offers) + 1) * len(rows)
-        left = np.isnan(score[rows]) & np.isfinite(apart)
+        self._asked = columns.asked * len(rows)
+        left = np.isfinite(apart)
+        left[kept] = False
+        left[np.searchsorted(rows, filling.offers)] = False
         score[rows[left]] = self._unit(apart[left])
         order = rows[np.argsort(-apart, kind="stable")]
-        facts = {"columns": columns.computed}
+        facts: dict[str, Any] = {"columns": columns.computed}
+        if self.outliers:
+            facts["outliers"] = spared
         return Ranking(filling.order(order), score, "kcenter: farthest from those before", aside, _ASIDE, facts=facts)
 
     def _unit(self, apart: Any) -> Any:
@@ -136,14 +147,11 @@ class Kcenter(Greedy):
         if not len(some):
             return chosen
         columns = Columns(Space(x if len(rows) == len(x) else x[rows], self.metric), Local())
-        apart = np.full(len(rows), np.inf, np.float32)
-        for at, row in enumerate(some.tolist()):
-            np.minimum(apart, columns.of(row, lambda at=at: some[at + 1 :]), out=apart)  # type: ignore[misc]
-        apart[some] = 0  # rounding aside
-        told = np.sort(self._unit(apart).astype(np.float64))
+        told = np.sort(self._unit(columns.to_nearest(some)))
+        self._asked += columns.asked * len(rows)
         facts = {"radius": float(told[-1]), "mean_distance": float(told.mean())}
         if self.outliers:
-            facts["radius_without_outliers"] = float(told[max(0, len(told) - 1 - int(self.outliers * len(told)))])
+            facts["radius_without_outliers"] = float(told[len(told) - 1 - int(self.outliers * len(told))])
         return replace(chosen, facts={**chosen.facts, **facts})
 
 

@@ -85,7 +85,7 @@ class Mmr(Greedy):
 
     quality: str | None
     balance: float
-    _computed = 0
+    _asked = 0
 
     def needs(self) -> tuple[str, ...]:
         """Return the vectors and the signal."""
@@ -96,8 +96,11 @@ class Mmr(Greedy):
         return 100 * n + min(HELD, 1024 * n)
 
     def operations(self) -> int:
-        """Return how many cosines the last choice looked at: a column for each record offered."""
-        return self._computed
+        """Return how many cosines the last choice asked for: a column for each record offered, pinned or the mean.
+
+        Columns come sixteen at a time, so that up to sixteen times as many are computed.
+        """
+        return self._asked
 
     def greedily(self, pool: Pool, filling: Filling, seed: int) -> Ranking:  # noqa: ARG002
         """Offer the best of what waits; the score is the marginal relevance, when it was taken or at the end."""
@@ -107,10 +110,12 @@ class Mmr(Greedy):
         if self.quality:
             quality = pool.numbers(self.quality, self.name).astype(np.float64)
             missing = np.isnan(quality)
+        # A must-keep record without quality is chosen, so others are compared with it.
+        missing[filling.kept] = False
         rows = np.flatnonzero(~zero & ~missing)
         score = np.full(len(pool), np.nan)
         aside = np.where(zero, 0, 1).astype(np.int8)
-        self._computed = 0
+        self._asked = 0
         if not len(rows):
             return Ranking(filling.order(rows), score, self.name, aside, _ASIDES)
         columns = Columns(Space(x if len(rows) == len(x) else x[rows], "cosine"), Local())
@@ -130,7 +135,7 @@ class Mmr(Greedy):
                 value = self._value(good, alike)
             score[rows[best]] = taken
             waiting = filling.open[rows]
-        self._computed = (len(kept) + len(filling.offers) + 1) * len(rows)
+        self._asked = columns.asked * len(rows)
         left = np.isnan(score[rows])
         score[rows[left]] = value[left]
         order = rows[np.argsort(-value, kind="stable")]
@@ -143,5 +148,8 @@ class Mmr(Greedy):
 
 
 def _ranks(quality: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the share of the other records that are worse, ties counting half."""
-    return np.asarray((rankdata(quality) - 1) / max(len(quality) - 1, 1), np.float32)
+    """Return the share of the other records that are worse, ties counting half; NaN for those without quality."""
+    rated = ~np.isnan(quality)
+    out = np.full(len(quality), np.nan, np.float32)
+    out[rated] = (rankdata(quality[rated]) - 1) / max(int(rated.sum()) - 1, 1)
+    return out
