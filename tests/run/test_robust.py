@@ -551,7 +551,8 @@ def test_exit_codes(monkeypatch: pytest.MonkeyPatch, error: BaseException, code:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this machine")
 def test_nobody_reads_the_answer() -> None:
     """A pipe that is closed is no error; a full disk behind it is the user's. The outputs are there."""
-    select = f"{sys.executable} -m tamis select pool.jsonl -n 50 --method random --no-report"  # all are taken: a note on stderr
+    # All are taken: a note on stderr.
+    select = f"{sys.executable} -m tamis select pool.jsonl -n 50 --method random --no-report"
     script = f"""
         {select} -o a.jsonl 2> notes | true; echo ${{PIPESTATUS[0]}}
         {select} -o b.jsonl 2>&1 | true; echo ${{PIPESTATUS[0]}}

@@ -62,6 +62,24 @@ def test_the_picks_are_those_of_the_formula(seed: int, n: int, balance: float) -
     assert mmr(x, k, balance=balance, keys=in_place(n)).tolist() == reference(x, k, near, balance)
 
 
+def test_the_euclidean_similarity_is_that_of_facility() -> None:
+    random = np.random.default_rng(7)
+    x, quality = random.normal(size=(60, 3)).astype(np.float32), random.permutation(60)
+    apart = ((x[:, None].astype(np.float64) - x[None]) ** 2).sum(axis=2)
+    scale = 4 * ((x - x.mean(axis=0)) ** 2).sum(axis=1).max()
+    picks: list[int] = []
+    while len(picks) < 12:
+        alike = (1 - apart[:, picks] / scale).max(axis=1) if picks else np.zeros(60)
+        value = 0.5 * quality / 59 - 0.5 * alike
+        value[picks] = -np.inf
+        picks.append(int(np.argmax(value)))
+    assert mmr(x, 12, quality, metric="euclidean", keys=in_place(60)).tolist() == picks
+    pool = Pool(in_place(60), {"vectors": x, "q": quality})
+    chosen = Mmr(quality="q", metric="euclidean").select(pool, Constraints(Budget("rows", 12)))
+    assert chosen.facts["mean_relevance"] == pytest.approx(quality[picks].mean() / 59, abs=1e-6)
+    assert chosen.facts["mean_marginal_relevance"] == pytest.approx(chosen.score[picks].mean(), abs=1e-6)
+
+
 def test_the_ends() -> None:
     random = np.random.default_rng(1)
     x, quality = random.normal(size=(50, 4)).astype(np.float32), random.permutation(50)

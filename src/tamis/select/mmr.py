@@ -34,11 +34,12 @@ def mmr(
     relevance: Any = None,
     *,
     balance: float = 0.5,
+    metric: str = "cosine",
     keys: NDArray[np.uint64] | None = None,
 ) -> NDArray[np.int64]:
     """Return `min(k, n)` rows of `x` (`n x d`) in the order of choice.
 
-    `relevance` (`n`) counts by its ranks; without it, the cosine to the mean. Rows of zeros and rows
+    `relevance` (`n`) counts by its ranks; without it, the similarity to the mean. Rows of zeros and rows
     without relevance (NaN) are never chosen. The same rows whatever the order of `x`.
 
     Raises
@@ -61,7 +62,7 @@ def mmr(
             raise InputError(f"relevance: expected {len(x)} numbers, one a row, got {columns['relevance'].shape}.")
         if order is not None:
             columns["relevance"] = columns["relevance"][order]
-    method = Mmr(balance=balance, quality=None if relevance is None else "relevance")
+    method = Mmr(balance=balance, metric=metric, quality=None if relevance is None else "relevance")
     rows = method.select(Pool(keys, columns), Constraints(Budget("rows", k))).rows
     return rows if order is None else order[rows]
 
@@ -81,10 +82,12 @@ class Mmr(Greedy):
     parameters = (
         Parameter("quality", str, None, "the signal that says how good a record is; default nearness to the mean"),
         Parameter("balance", float, 0.5, "1: quality alone; 0: difference alone", low=0, high=1),
+        Parameter("metric", str, "cosine", "how alike two vectors are", ("cosine", "euclidean")),
     )
 
     quality: str | None
     balance: float
+    metric: str
     _asked = 0
 
     def needs(self) -> tuple[str, ...]:
@@ -118,20 +121,22 @@ class Mmr(Greedy):
         self._asked = 0
         if not len(rows):
             return Ranking(filling.order(rows), score, self.name, aside, _ASIDES)
-        columns = Columns(Space(x if len(rows) == len(x) else x[rows], "cosine"), Local())
-        good = _ranks(quality[rows]) if self.quality else np.float32(1) - columns.to_mean()
+        space = Space(x if len(rows) == len(x) else x[rows], self.metric)
+        columns = Columns(space, Local())
+        good = _ranks(quality[rows]) if self.quality else np.float32(1) - columns.to_mean() * space.scale
         alike = np.full(len(rows), -np.inf, np.float32)
         kept = np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)])
         for at, row in enumerate(kept.tolist()):
-            near = np.float32(1) - columns.of(row, lambda at=at: kept[at + 1 :])  # type: ignore[misc]
-            np.maximum(alike, near, out=alike)
+            near = columns.of(row, lambda at=at: kept[at + 1 :])  # type: ignore[misc]
+            np.maximum(alike, np.float32(1) - near * space.scale, out=alike)
         value = self._value(good, alike)
         waiting = filling.open[rows]
         while not filling.full and waiting.any():
             best = int(np.argmax(np.where(waiting, value, -np.inf)))
             taken = float(value[best])
             if filling.offer(int(rows[best])):
-                np.maximum(alike, np.float32(1) - columns.of(best, farthest(value, waiting)), out=alike)
+                near = columns.of(best, farthest(value, waiting))
+                np.maximum(alike, np.float32(1) - near * space.scale, out=alike)
                 value = self._value(good, alike)
             score[rows[best]] = taken
             waiting = filling.open[rows]
@@ -139,7 +144,16 @@ class Mmr(Greedy):
         left = np.isnan(score[rows])
         score[rows[left]] = value[left]
         order = rows[np.argsort(-value, kind="stable")]
-        return Ranking(filling.order(order), score, "mmr: good and unlike those before", aside, _ASIDES)
+        offered = np.searchsorted(rows, np.asarray(filling.offers, np.int64))
+        facts = {}
+        if len(offered):
+            objective = float(score[rows[offered]].astype(np.float64).mean())
+            facts = {
+                "mean_marginal_relevance": objective,
+                "mean_relevance": float(good[offered].mean(dtype=np.float64)),
+            }
+        words = "mmr: good and unlike those before"
+        return Ranking(filling.order(order), score, words, aside, _ASIDES, facts=facts)
 
     def _value(self, good: NDArray[np.float32], alike: NDArray[np.float32]) -> NDArray[np.float32]:
         weight = np.float32(self.balance)
