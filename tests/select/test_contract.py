@@ -35,6 +35,14 @@ CASES = (
     Case("kcenter", {"metric": "euclidean", "outliers": 0.1}),
     Case("mmr"),
     Case("mmr", {"quality": "score", "balance": 0.8}),
+    Case("ccs", {"by": "score"}),
+    Case("ccs", {"by": "bytes", "cut": "ratio:asc", "beta": 0.2, "strata": 5, "clip": 0.05}),
+    Case("d2", {"by": "tokens"}),
+    Case("d2", {"by": "ratio:asc", "scale": "ranks", "forward": "product", "metric": "euclidean", "gamma_r": 0.3}),
+    Case("deita", {"complexity": "tokens", "quality": "bytes"}),
+    Case("deita", {"quality": "ratio", "tau": 1}),
+    Case("ccnet", {"by": "ratio"}),
+    Case("ccnet", {"by": "tokens", "keep": "middle,tail", "language": "source", "floor": 5, "order": "lowest"}),
 )
 
 

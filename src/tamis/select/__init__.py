@@ -13,6 +13,10 @@
 `facility`    every record of the pool near one that is chosen
 `kcenter`     no record of the pool far from all that are chosen
 `mmr`         good, and unlike what is chosen already
+`ccs`         every level of difficulty, in equal numbers
+`d2`          hard records and different ones, by messages between neighbours
+`deita`       the best by complexity times quality, no two nearly the same
+`ccnet`       head, middle or tail by perplexity
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -44,6 +48,10 @@ METHODS: dict[str, str] = {
     "facility": "tamis.select.facility:Facility",
     "kcenter": "tamis.select.kcenter:Kcenter",
     "mmr": "tamis.select.mmr:Mmr",
+    "ccs": "tamis.select.ccs:Ccs",
+    "d2": "tamis.select.d2:D2",
+    "deita": "tamis.select.deita:Deita",
+    "ccnet": "tamis.select.ccnet:Ccnet",
 }
 """Name to "module:class", in the order in which they are listed."""
 
