@@ -103,9 +103,10 @@ class Session:
         """
         needed = PROCESS_BYTES + records * (RECORD_BYTES + (VECTOR_BYTES if vectors else 0)) + method
         if needed > self.runtime.ceiling():
+            other = ", or by a method that reads no vectors, such as random" if vectors else ""
             raise BudgetError(
                 f"choosing among {records:,} records needs about {needed >> 20:,} MB of memory, the ceiling is "
-                f"{self.runtime.ceiling() >> 20:,} MB. Raise --memory, or choose from parts of the pool."
+                f"{self.runtime.ceiling() >> 20:,} MB. Raise --memory, or choose from parts of the pool{other}."
             )
 
     def mended(self, step: Callable[[], T], progress: Progress) -> T:

@@ -185,8 +185,8 @@ class Facility(Greedy):
         return ("vectors",)
 
     def holds(self, n: int) -> int:
-        """Return the bytes of the matrix."""
-        return 2 * n * n if self._plan(n) == "whole" else min(self._bytes, 2 * n * n)
+        """Return the bytes of the matrix: no more than `memory` allows."""
+        return min(self._bytes, 2 * n * n)
 
     def operations(self) -> int:
         """Return how many similarities were looked at by the last choice."""
