@@ -11,7 +11,8 @@ from making import manifest
 
 import tamis
 from tamis.cli import run
-from tamis.select import auto
+from tamis.run.session import Session
+from tamis.select import auto, facility
 
 WORDS = np.array([f"word{i}" for i in range(400)])
 
@@ -54,6 +55,28 @@ def test_near_duplicates_stay_if_told_so_and_thresholds_are_kept() -> None:
         assert len(chosen) == 120
     with tamis.select(pool(), n=3, id="id", by="bytes") as chosen:
         assert chosen.method.name == "top"
+
+
+def test_a_low_ceiling_deals_parts_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `--memory` leaves is what a method may hold; more than that is never held, less changes no choice."""
+    monkeypatch.setattr(facility, "_ANEW", 50)
+    with tamis.select(pool(300), n=10, id="id") as chosen:
+        plain = chosen.ids.to_pylist()
+        assert not any("parts" in note for note in chosen.notes)
+    monkeypatch.setattr(Session, "room", lambda self, n, vectors=False: 40_000)
+    with tamis.select(pool(300), n=10, id="id") as chosen:
+        assert len(chosen) == 10
+        assert any("facility dealt the records into 3 parts" in note for note in chosen.notes)
+        dealt = chosen.ids.to_pylist()
+    with tamis.select(pool(300), n=10, id="id", method="kcenter") as chosen:
+        close = chosen.ids.to_pylist()
+    monkeypatch.setattr(facility, "_ANEW", 40_000)
+    with tamis.select(pool(300), n=10, id="id") as chosen:
+        assert chosen.ids.to_pylist() == plain  # rows anew: the same picks
+    monkeypatch.undo()
+    with tamis.select(pool(300), n=10, id="id", method="kcenter") as chosen:
+        assert chosen.ids.to_pylist() == close
+    assert dealt != plain
 
 
 def test_the_command_says_what_was_picked_and_why(capsys: pytest.CaptureFixture[str]) -> None:

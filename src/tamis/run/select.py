@@ -88,14 +88,20 @@ def _select(
     for other in others:
         other.scan(strict=job.strict, tolerant=tolerant)
         check_rejected(other, job.max_rejected)
-    held = method.holds(len(corpus.rows))
-    session.check_memory(len(corpus.rows), vectors="vectors" in inputs.signals, method=held)
+    n, vectors = len(corpus.rows), "vectors" in inputs.signals
+    method = method.within(max(0, session.room(n, vectors=vectors)), n)
+    session.check_memory(n, vectors=vectors, method=method.holds(n))
     with progress.step("choose"):
         ids = Ids(corpus.rows, [opened.source.name for opened in corpus.opened])
         where = parse_where(job.where) if job.where else None
         choice = choose(corpus, others, ids, inputs, method, job, where)
     if job.method == Auto.name:
         method = _picked(method, job, choice, progress)
+    if parts := choice.reports.get("method", {}).get("parts"):
+        progress.note(
+            f"{method.name} dealt the records into {parts} parts, as their similarities do not fit into the memory. "
+            "With another --memory parts, and so choices, may differ."
+        )
     for note in choice.notes:
         progress.note(note)
     return Selection(job, session, corpus, targets, ids, inputs, method, choice, progress)

@@ -93,6 +93,10 @@ class Session:
                 f"{len(self.passed_over):,} files were not read (no known suffix, or tamis wrote them): {few}"
             )
 
+    def room(self, records: int, *, vectors: bool = False) -> int:
+        """Return the bytes that the ceiling leaves to a method among so many records; below 0 if there are none."""
+        return self.runtime.ceiling() - PROCESS_BYTES - records * (RECORD_BYTES + (VECTOR_BYTES if vectors else 0))
+
     def check_memory(self, records: int, *, vectors: bool = False, method: int = 0) -> None:
         """Refuse to start choosing among more records than the ceiling has room for; `method`: bytes it holds.
 
@@ -101,8 +105,9 @@ class Session:
         BudgetError
             With the memory that would do.
         """
-        needed = PROCESS_BYTES + records * (RECORD_BYTES + (VECTOR_BYTES if vectors else 0)) + method
-        if needed > self.runtime.ceiling():
+        short = method - self.room(records, vectors=vectors)
+        if short > 0:
+            needed = self.runtime.ceiling() + short
             other = ", or by a method that reads no vectors, such as random" if vectors else ""
             raise BudgetError(
                 f"choosing among {records:,} records needs about {needed >> 20:,} MB of memory, the ceiling is "

@@ -39,6 +39,7 @@ class Auto(Selector):
     threshold: ClassVar[float] = 0.8
 
     unique: bool
+    _room: int | None = None
 
     def needs(self) -> tuple[str, ...]:
         """Return the vectors."""
@@ -48,8 +49,18 @@ class Auto(Selector):
         """Return what the method holds that would be picked for `n` records."""
         return self.pick(n).holds(n)
 
+    def within(self, room: int, n: int) -> Auto:  # noqa: ARG002
+        """Return the rule with so many bytes for what the method holds that it picks."""
+        other = Auto(**self.options)
+        other._room = room
+        return other
+
     def pick(self, n: int, *, target: bool = False) -> Selector:
         """Return the method for `n` eligible records."""
+        picked = self._picked(n, target)
+        return picked if self._room is None else picked.within(self._room, n)
+
+    def _picked(self, n: int, target: bool) -> Selector:
         if target:
             from tamis.select.dsir import Dsir
 

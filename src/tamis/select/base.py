@@ -298,6 +298,10 @@ class Selector(ABC):
         """Return the bytes it holds while it chooses among `n` records, besides the pool's columns."""
         return 0
 
+    def within(self, room: int, n: int) -> Selector:  # noqa: ARG002
+        """Return the method as it is for `n` records with `room` bytes for what it `holds`; itself if it needs more."""
+        return self
+
     @abstractmethod
     def rank(self, pool: Pool, seed: int) -> Ranking:
         """Return the order of `pool`; `seed` decides what is random."""

@@ -36,14 +36,14 @@ class Columns:
         Columns that were asked for, and those that were computed.
     """
 
-    def __init__(self, space: Space, engine: Local) -> None:
+    def __init__(self, space: Space, engine: Local, held: int = HELD) -> None:
         self.space, self.engine = space, engine
         self.asked = self.computed = 0
         self._known: dict[int, int] = {}
         self._columns = np.empty((len(space), LANES), np.float32)
         size = 4 * len(space) * space.tiles.width
         # Turned into float32 and scaled once where there is room, else for every product.
-        self._tiles = [*engine.map(space.tile, range(len(space.tiles)))] if size <= HELD else None
+        self._tiles = [*engine.map(space.tile, range(len(space.tiles)))] if size <= held else None
 
     def _tile(self, i: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         return self.space.tile(i) if self._tiles is None else self._tiles[i]

@@ -51,6 +51,7 @@ _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
 _ASIDE = ("facility: no vector (all zeros)",)
 _ANEW = 40_000  # records up to which rows of the matrix are computed when needed, where it cannot be held
+_LEAST = 1 << 15  # bytes: a matrix of 128 records
 _PROPOSED = 4  # proposals of all parts, in multiples of the budget
 _GROUND = 20  # records of the sample that judges the proposals, for each one chosen
 
@@ -174,7 +175,7 @@ class Facility(Greedy):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._bytes = parse_size(self.memory)
-        if self._bytes < 1 << 15:
+        if self._bytes < _LEAST:
             raise OptionError(f"method 'facility', option 'memory': expected at least 32KB, got '{self.memory}'.")
         if self.algorithm in ("parts", "stochastic"):  # the seed deals the parts, and draws the candidates
             self.flags = replace(type(self).flags, random=True)  # type: ignore[misc]
@@ -187,6 +188,13 @@ class Facility(Greedy):
     def holds(self, n: int) -> int:
         """Return the bytes of the matrix: no more than `memory` allows."""
         return min(self._bytes, 2 * n * n)
+
+    def within(self, room: int, n: int) -> Facility:
+        """Return the method with a matrix no larger than `room`, unless `memory` was given."""
+        default = next(parameter.default for parameter in self.parameters if parameter.name == "memory")
+        if self.holds(n) <= room or self.memory != default or self.algorithm == "whole":
+            return self
+        return Facility(**{**self.options, "memory": str(max(room, _LEAST))})
 
     def operations(self) -> int:
         """Return how many similarities were looked at by the last choice."""

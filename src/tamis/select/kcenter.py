@@ -79,6 +79,7 @@ class Kcenter(Greedy):
     metric: str
     outliers: float
     _asked = 0
+    _held = HELD
 
     def needs(self) -> tuple[str, ...]:
         """Return the vectors."""
@@ -86,7 +87,13 @@ class Kcenter(Greedy):
 
     def holds(self, n: int) -> int:
         """Return the bytes of the columns and distances."""
-        return 80 * n + min(HELD, 1024 * n)
+        return 80 * n + min(self._held, 1024 * n)
+
+    def within(self, room: int, n: int) -> Kcenter:
+        """Return the method holding vectors as float32 only where `room` has it; the choice is the same."""
+        other = type(self)(**self.options)
+        other._held = min(self._held, max(0, room - 80 * n))
+        return other
 
     def operations(self) -> int:
         """Return how many distances the last choice asked for: a column for each record offered, pinned or the mean.
@@ -109,7 +116,7 @@ class Kcenter(Greedy):
         if not len(rows):
             return Ranking(filling.order(rows), score, self.name, aside, _ASIDE)
         space = Space(x if len(rows) == len(x) else x[rows], self.metric)
-        columns = Columns(space, Local())
+        columns = Columns(space, Local(), self._held)
         apart = np.full(len(rows), np.inf, np.float32)
         kept = np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)])
         for at, row in enumerate(kept.tolist()):
@@ -146,7 +153,7 @@ class Kcenter(Greedy):
         some = np.searchsorted(rows, chosen.rows[np.isin(chosen.rows, rows)])
         if not len(some):
             return chosen
-        columns = Columns(Space(x if len(rows) == len(x) else x[rows], self.metric), Local())
+        columns = Columns(Space(x if len(rows) == len(x) else x[rows], self.metric), Local(), self._held)
         told = np.sort(self._unit(columns.to_nearest(some)))
         self._asked += columns.asked * len(rows)
         facts = {"radius": float(told[-1]), "mean_distance": float(told.mean())}

@@ -89,6 +89,7 @@ class Mmr(Greedy):
     balance: float
     metric: str
     _asked = 0
+    _held = HELD
 
     def needs(self) -> tuple[str, ...]:
         """Return the vectors and the signal."""
@@ -96,7 +97,13 @@ class Mmr(Greedy):
 
     def holds(self, n: int) -> int:
         """Return the bytes of the columns and scores."""
-        return 100 * n + min(HELD, 1024 * n)
+        return 100 * n + min(self._held, 1024 * n)
+
+    def within(self, room: int, n: int) -> Mmr:
+        """Return the method holding vectors as float32 only where `room` has it; the choice is the same."""
+        other = type(self)(**self.options)
+        other._held = min(self._held, max(0, room - 100 * n))
+        return other
 
     def operations(self) -> int:
         """Return how many cosines the last choice asked for: a column for each record offered, pinned or the mean.
@@ -122,7 +129,7 @@ class Mmr(Greedy):
         if not len(rows):
             return Ranking(filling.order(rows), score, self.name, aside, _ASIDES)
         space = Space(x if len(rows) == len(x) else x[rows], self.metric)
-        columns = Columns(space, Local())
+        columns = Columns(space, Local(), self._held)
         good = _ranks(quality[rows]) if self.quality else np.float32(1) - columns.to_mean() * space.scale
         alike = np.full(len(rows), -np.inf, np.float32)
         kept = np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)])
