@@ -43,6 +43,13 @@ CASES = (
     Case("deita", {"quality": "ratio", "tau": 1}),
     Case("ccnet", {"by": "ratio"}),
     Case("ccnet", {"by": "tokens", "keep": "middle,tail", "language": "source", "floor": 5, "order": "lowest"}),
+    Case("dpp"),
+    Case("dpp", {"kernel": "linear", "ridge": 0, "quality": "score", "scale": "raw"}),
+    Case("dpp", {"kernel": "rbf", "quality": "tokens", "theta": 2}),
+    Case("kdpp"),
+    Case("kdpp", {"kernel": "linear", "directions": "leading", "quality": "ratio"}),
+    Case("volume"),
+    Case("volume", {"directions": 3, "kernel": "cosine"}),
 )
 
 

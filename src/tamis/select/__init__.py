@@ -17,6 +17,9 @@
 `d2`          hard records and different ones, by messages between neighbours
 `deita`       the best by complexity times quality, no two nearly the same
 `ccnet`       head, middle or tail by perplexity
+`dpp`         the set of largest volume: good, and different together
+`kdpp`        a random set that is spread out, likelier the larger its volume
+`volume`      records to label for a regression, with weights
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -52,6 +55,9 @@ METHODS: dict[str, str] = {
     "d2": "tamis.select.d2:D2",
     "deita": "tamis.select.deita:Deita",
     "ccnet": "tamis.select.ccnet:Ccnet",
+    "dpp": "tamis.select.dpp:Dpp",
+    "kdpp": "tamis.select.kdpp:Kdpp",
+    "volume": "tamis.select.volume:Volume",
 }
 """Name to "module:class", in the order in which they are listed."""
 

@@ -1,0 +1,334 @@
+"""What the determinantal methods share: rows with a factor, products and eigenvalues without threads' noise, draws.
+
+The kernel of `n` records is never built. Row `i` of the vectors, times a factor, is the feature of record `i`; a
+determinant of products of features is a squared volume, and all that is asked about it is answered in the space of
+the features: by a matrix of `d x d`, or by one product of every row with one direction at a time. Sums are added
+up in the order of the rows, in double precision, so that neither threads nor blocks change a bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from tamis.engine.local import Local
+from tamis.errors import InputError, TamisError
+from tamis.kernels.hashing import salt, uniforms
+from tamis.select.constraints import Constraints
+from tamis.select.dots import dot
+from tamis.vectors.tiles import TILE
+
+__all__ = [
+    "DUST",
+    "SCALES",
+    "Rows",
+    "across",
+    "counted",
+    "drawn",
+    "eigen",
+    "leverage",
+    "log_quality",
+    "one_each",
+    "spectrum",
+    "wanted",
+]
+
+DUST = 1e-10
+"""What is left of a volume, or an eigenvalue over the largest, below which it is rounding."""
+
+SCALES = ("ranks", "raw")
+"""How a signal of quality is read: as the share of the other records that are worse, or as it is."""
+
+_BLOCK = 16 * TILE  # rows of a task: enough for a thread to be worth waking
+_HELD = 1 << 30  # bytes up to which the vectors are held as float32
+_SWEEPS = 60  # of rotations; six to twelve do
+
+_Ints = NDArray[np.int64]
+_Floats = NDArray[np.float64]
+
+
+class Rows:
+    """Features: row `i` of `x` (`n x d`) times `factor[i]`.
+
+    "cosine": features of length 1. "linear": the vectors over their mean length (root of the mean square), so
+    that a ridge means the same whatever their scale. `factor` may be changed to weigh records.
+    """
+
+    def __init__(self, x: NDArray[Any], kernel: str) -> None:
+        self.engine = Local()
+        self.width = int(x.shape[1])
+        as_they_are = x.dtype == np.float32 or 4 * x.size > _HELD
+        self._x = x if as_they_are else np.ascontiguousarray(x, np.float32)
+        self.square = np.empty(len(x))
+        self.each(lambda i: _squares(self.block(i), self.square[slice(*self.span(i))]))
+        mean = float(np.cumsum(self.square)[-1]) / len(x) if len(x) else 1.0
+        with np.errstate(divide="ignore"):
+            factor = 1.0 / np.sqrt(self.square if kernel == "cosine" else np.full(len(x), mean))
+        self.factor = np.where(np.isfinite(factor), factor, 0.0)
+        # Of length 1 exactly, so that records that are all alike good tie, and rounding does not choose among them.
+        self.diagonal = (self.square > 0) * 1.0 if kernel == "cosine" else self.factor**2 * self.square
+
+    def __len__(self) -> int:
+        return len(self.square)
+
+    def span(self, i: int) -> tuple[int, int]:
+        """Return the first row of block `i` and the row after its last."""
+        return i * _BLOCK, min(len(self), (i + 1) * _BLOCK)
+
+    def block(self, i: int) -> NDArray[np.float32]:
+        """Return the vectors of block `i` as float32, without their factors."""
+        return np.ascontiguousarray(self._x[slice(*self.span(i))], np.float32)
+
+    def vector(self, row: int) -> NDArray[np.float32]:
+        """Return the vector of a row as float32, without its factor."""
+        return np.ascontiguousarray(self._x[row], np.float32)
+
+    def feature(self, row: int) -> _Floats:
+        """Return the feature of a row: its vector times its factor."""
+        return np.asarray(self.vector(row).astype(np.float64) * self.factor[row])
+
+    def each(self, function: Callable[[int], Any]) -> list[Any]:
+        """Return what `function` makes of each block, in their order; threads share the blocks."""
+        count = -(-len(self) // _BLOCK)
+        if count < 2:
+            return [function(i) for i in range(count)]
+        return list(self.engine.map(function, range(count)))
+
+    def gram(self) -> _Floats:
+        """Return the sum over the rows of the products of their features, `d x d`. O(n d^2)."""
+        out = np.zeros((self.width, self.width))
+
+        def one(i: int) -> _Floats:
+            part = np.zeros_like(out)
+            _gram(self.block(i), self.factor[slice(*self.span(i))], part)
+            return part
+
+        for part in self.each(one):
+            out += part
+        return np.asarray(np.tril(out) + np.tril(out, -1).T)
+
+    def lower(self, left: _Floats, direction: _Floats) -> None:
+        """Take the square of each feature along `direction` (`d`) from `left` (`n`), which stays at least 0. O(n d)."""
+
+        def one(i: int) -> None:
+            part = slice(*self.span(i))
+            _lower(self.block(i), self.factor[part], direction, left[part])
+
+        self.each(one)
+
+
+def counted(count: int, seed: int, purpose: str) -> _Floats:
+    """Return `count` numbers inside (0, 1), a pure function of seed, purpose and place."""
+    keys = np.zeros((count, 2), np.uint64)
+    keys[:, 0] = np.arange(count)
+    return np.asarray(uniforms(keys, salt(seed, purpose)))
+
+
+def across(features: _Floats) -> _Floats:
+    """Return orthonormal directions that span features (`m x d`): a row each, fewer where they depend on each other."""
+    out = np.zeros_like(features)
+    count = 0
+    for feature in features:
+        left = feature.copy()
+        for _ in range(2):  # the second time takes away what rounding left
+            left -= (out[:count] * (out[:count] * left).sum(axis=1)[:, None]).sum(axis=0)
+        size = float((left * left).sum())
+        if size > DUST * float((feature * feature).sum()):
+            out[count] = left / np.sqrt(size)
+            count += 1
+    return out[:count]
+
+
+def spectrum(rows: Rows, beside: _Floats | None = None) -> tuple[_Floats, _Floats]:
+    """Return the eigenvalues of the kernel that are not 0, falling, and directions (`r x d`), one for each.
+
+    The products of the features with direction `j`, over `sqrt(values[j])`, are an eigenvector of the kernel. With
+    `beside`, orthonormal directions, the features are taken at right angles to those.
+    """
+    products = rows.gram()
+    for direction in beside if beside is not None else ():
+        along = (products * direction).sum(axis=1)
+        twice = float((along * direction).sum())
+        products += twice * np.outer(direction, direction) - np.outer(along, direction) - np.outer(direction, along)
+    values, directions = eigen(products)
+    real = values > DUST * max(float(values[0]), 0.0) if len(values) else np.zeros(0, np.bool_)
+    return values[real], directions[real]
+
+
+def eigen(matrix: _Floats) -> tuple[_Floats, _Floats]:
+    """Return the eigenvalues of a symmetric `d x d` matrix, falling, and their directions as rows. O(d^3).
+
+    By rotations of two rows at a time (Jacobi 1846), in one fixed order.
+
+    Raises
+    ------
+    TamisError
+        They were not found: the matrix is not finite.
+    """
+    turned, directions = np.array(matrix, np.float64), np.eye(len(matrix))
+    if not np.isfinite(turned).all() or not _rotate(turned, directions):
+        raise TamisError("eigenvalues: expected a symmetric matrix of finite numbers, got another.")
+    values = np.diagonal(turned).copy()
+    order = np.argsort(-values, kind="stable")
+    return values[order], directions[order]
+
+
+def leverage(rows: Rows, basis: _Floats) -> _Floats:
+    """Return the sum of the squares of each feature along some directions, `basis` (`m x d`). O(n d m)."""
+    out, columns = np.empty(len(rows)), np.ascontiguousarray(basis.T)
+
+    def one(i: int) -> None:
+        part = slice(*rows.span(i))
+        _leverage(rows.block(i), rows.factor[part], columns, out[part])
+
+    rows.each(one)
+    return out
+
+
+def drawn(rows: Rows, basis: _Floats, seed: int, purpose: str) -> _Ints:
+    """Draw one row a direction: the determinantal process that projects on `m` directions, `basis` (`m x d`).
+
+    The products of the features with the directions must be orthonormal over the rows. Each row is drawn in
+    proportion to what is left of its squared length; then that direction is taken away from all (Hough et al.
+    2006). Rows whose factor is 0 are never drawn. O(n d m).
+    """
+    left = leverage(rows, basis)
+    out, done = np.empty(len(basis), np.int64), np.zeros((len(basis), len(basis)))
+    for t, uniform in enumerate(counted(len(basis), seed, purpose).tolist()):
+        row = int(_pick(left, uniform))
+        if row < 0:
+            return out[:t]
+        feature = (basis * rows.feature(row)).sum(axis=1)
+        for _ in range(2):  # the second time takes away what rounding left
+            feature -= (done[:t] * (done[:t] * feature).sum(axis=1)[:, None]).sum(axis=0)
+        done[t] = feature / np.sqrt((feature * feature).sum())
+        rows.lower(left, np.ascontiguousarray((basis * done[t][:, None]).sum(axis=0)))
+        left[row] = 0.0
+        out[t] = row
+    return out
+
+
+def log_quality(quality: _Floats, theta: float, scale: str) -> _Floats:
+    """Return `theta` times the quality of `n` records, read by one of `SCALES`; NaN where there is none."""
+    if scale == "raw":
+        return np.asarray(theta * quality)
+    rated = ~np.isnan(quality)
+    out = np.full(len(quality), np.nan)
+    out[rated] = theta * (rankdata(quality[rated]) - 1) / max(int(rated.sum()) - 1, 1)
+    return out
+
+
+def wanted(constraints: Constraints, n: int) -> int:
+    """Return how many of `n` records a budget takes; one of tokens, at the mean cost."""
+    budget = constraints.budget
+    if budget.unit == "tokens":
+        mean = max(1.0, float(np.mean(constraints.cost))) if constraints.cost is not None and n else 1.0
+        return max(1, min(n, int(budget.amount / mean)))
+    return min(n, budget.rows(n - (0 if constraints.drop is None else int(constraints.drop.sum()))))
+
+
+def one_each(numbers: Any, order: _Ints | None, n: int, what: str) -> _Floats:
+    """Return `n` numbers as float64, in canonical order; InputError when they are not one a row."""
+    out = np.asarray(numbers, np.float64)
+    if out.shape != (n,):
+        raise InputError(f"{what}: expected {n} numbers, one a row, got an array of shape {out.shape}.")
+    return out if order is None else out[order]
+
+
+@njit(nogil=True, cache=True)
+def _squares(block, out):  # type: ignore[no-untyped-def]
+    for i in range(len(block)):
+        total = 0.0
+        for j in range(block.shape[1]):
+            total += np.float64(block[i, j]) * np.float64(block[i, j])
+        out[i] = total
+
+
+@njit(nogil=True, cache=True)
+def _gram(block, factor, out):  # type: ignore[no-untyped-def]
+    """Add the products of the features to the lower half of `out`, a row of it at a time: lanes are columns."""
+    width = block.shape[1]
+    feature = np.empty(width)
+    for i in range(len(block)):
+        for j in range(width):
+            feature[j] = factor[i] * np.float64(block[i, j])
+        for j in range(width):
+            one = feature[j]
+            for other in range(j + 1):
+                out[j, other] += one * feature[other]
+
+
+@njit(nogil=True, cache=True)
+def _leverage(block, factor, columns, out):  # type: ignore[no-untyped-def]
+    """Write the sums of squares along the columns of a `d x m` matrix: lanes are directions."""
+    along = np.empty(columns.shape[1])
+    for i in range(len(block)):
+        along[:] = 0.0
+        for j in range(block.shape[1]):
+            one = factor[i] * np.float64(block[i, j])
+            for t in range(len(along)):
+                along[t] += one * columns[j, t]
+        total = 0.0
+        for t in range(len(along)):
+            total += along[t] * along[t]
+        out[i] = total
+
+
+@njit(nogil=True, cache=True)
+def _lower(block, factor, direction, left):  # type: ignore[no-untyped-def]
+    for i in range(len(block)):
+        along = factor[i] * dot(block[i], direction, len(direction))
+        left[i] = max(left[i] - along * along, 0.0)
+
+
+@njit(nogil=True, cache=True)
+def _pick(left, uniform):  # type: ignore[no-untyped-def]
+    """Return a row in proportion to `left`; -1 where nothing is left."""
+    total = 0.0
+    for i in range(len(left)):
+        total += left[i]
+    target, found, reached = uniform * total, -1, 0.0
+    for i in range(len(left)):
+        if left[i] > 0.0:
+            found = i
+            reached += left[i]
+            if reached > target:
+                break
+    return found
+
+
+@njit(nogil=True, cache=True)
+def _rotate(a, directions):  # type: ignore[no-untyped-def]
+    """Rotate pairs of rows and columns of `a` until only its diagonal is left; say whether that succeeded."""
+    n = len(a)
+    for _ in range(_SWEEPS):
+        beside, along = 0.0, 0.0
+        for p in range(n):
+            along += a[p, p] * a[p, p]
+            for q in range(p):
+                beside += a[p, q] * a[p, q]
+        if beside <= 1e-30 * along:
+            return True
+        for p in range(n - 1):
+            for q in range(p + 1, n):
+                if a[p, q] * a[p, q] <= 1e-40 * along:
+                    continue
+                half = (a[q, q] - a[p, p]) / (2.0 * a[p, q])
+                t = 1.0 / (abs(half) + np.sqrt(half * half + 1.0))
+                t = t if half >= 0.0 else -t
+                c = 1.0 / np.sqrt(t * t + 1.0)
+                s = t * c
+                for j in range(n):
+                    one, other = a[p, j], a[q, j]
+                    a[p, j], a[q, j] = c * one - s * other, s * one + c * other
+                    one, other = directions[p, j], directions[q, j]
+                    directions[p, j], directions[q, j] = c * one - s * other, s * one + c * other
+                for j in range(n):
+                    one, other = a[j, p], a[j, q]
+                    a[j, p], a[j, q] = c * one - s * other, s * one + c * other
+    return False
