@@ -268,8 +268,12 @@ class Selector(ABC):
     title: ClassVar[str]
     source: ClassVar[str]
     cost: ClassVar[str]
+    promises: ClassVar[str]
+    """What holds by proof or by construction; "nothing" where nothing does."""
     use_when: ClassVar[str]
     fails_when: ClassVar[str]
+    later: ClassVar[str]
+    """What later work found, with its source; "no later comparison known" where we know of none."""
     flags: ClassVar[Flags] = Flags()
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     growth: ClassVar[float] = 1.0
