@@ -25,8 +25,8 @@ from common import abstracts, machine, median, table
 from tamis.corpus.chunk import Text
 from tamis.engine.local import Local
 from tamis.select.facility import facility_location, facility_location_of
-from tamis.select.represent import Space, objective
 from tamis.signals.vectors import Vectors, rows_of
+from tamis.vectors.similarity import Space, objective
 from tamis.vectors.tiles import content_keys
 
 PEER = """

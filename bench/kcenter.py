@@ -25,8 +25,8 @@ from tamis.corpus.chunk import Text
 from tamis.engine.local import Local
 from tamis.select.columns import Columns
 from tamis.select.kcenter import kcenter
-from tamis.select.represent import Space
 from tamis.signals.vectors import Vectors, rows_of
+from tamis.vectors.similarity import Space
 from tamis.vectors.tiles import content_keys
 
 ALONE = """

@@ -16,17 +16,8 @@ from tamis.select.anew import Anew
 from tamis.select.base import Groups, Pool
 from tamis.select.constraints import Budget, Constraints, Quota
 from tamis.select.facility import Facility, facility_location, facility_location_of
-from tamis.select.represent import (
-    STEPS,
-    UNIT,
-    Represented,
-    Space,
-    closest,
-    in_steps,
-    objective,
-    rectangle,
-    square,
-)
+from tamis.select.represent import STEPS, Represented, in_steps
+from tamis.vectors.similarity import UNIT, Space, closest, objective, rectangle, square
 from tamis.vectors.tiles import content_keys
 
 Floats = NDArray[np.float64]

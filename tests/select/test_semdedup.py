@@ -89,6 +89,7 @@ def test_equals_a_plain_loop(n: int, clusters: int, eps: float, seed: int) -> No
     cosine = unit @ unit.T
     assume(np.abs(cosine - (1 - eps)).min() > 1e-5)
     grouped = kmeans(x, clusters, spherical=True)
+    assume(np.diff(np.sort(grouped.squared)).min(initial=1) > 1e-6)  # two of one cluster are as far from its centre
     stays: list[int] = []
     for row in np.argsort(-grouped.squared, kind="stable").tolist():
         if all(grouped.labels[i] != grouped.labels[row] or cosine[i, row] <= 1 - eps for i in stays):

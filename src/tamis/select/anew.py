@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis.engine.local import Local
-from tamis.select.represent import MOST, UNIT, Space, lower
+from tamis.select.represent import MOST, lower
 from tamis.vectors.products import LANES, products
+from tamis.vectors.similarity import UNIT, Space
 from tamis.vectors.tiles import TILE
 
 __all__ = ["Anew"]

@@ -15,8 +15,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tamis.engine.local import Local
-from tamis.select.represent import Space
 from tamis.vectors.products import LANES, pack, products
+from tamis.vectors.similarity import Space
 from tamis.vectors.tiles import TILE
 
 __all__ = ["HELD", "Columns", "farthest"]

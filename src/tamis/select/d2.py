@@ -30,7 +30,7 @@ from tamis.select.filling import Filling
 from tamis.select.graph import Graph, joined
 from tamis.select.greedy import Greedy
 from tamis.select.highest import highest, maxima, put
-from tamis.vectors.tiles import in_order, matrix, zero_rows
+from tamis.vectors.tiles import in_order, matrix, subset, zero_rows
 
 __all__ = ["D2", "d2"]
 
@@ -153,7 +153,7 @@ class D2(Greedy):
         if not len(rows):
             return Ranking(filling.order(rows), score, self.name, aside, _ASIDES)
         recall = self.recall or (1.0 if len(rows) <= _EXACT else 0.95)
-        graph = joined(x if len(rows) == len(x) else x[rows], self.neighbours, self.metric, recall)
+        graph = joined(subset(x, rows), self.neighbours, self.metric, recall)
         value = self._forward(self._difficulty(hard[rows], rows), graph)
         fades = self._weights(graph, self.gamma_r)
         for at in np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)]).tolist():

@@ -24,7 +24,7 @@ from tamis.select.determinantal import SCALES, Rows, log_quality, one_each
 from tamis.select.filling import Filling
 from tamis.select.greedy import Greedy
 from tamis.select.residual import Residual, spread
-from tamis.vectors.tiles import in_order, matrix, zero_rows
+from tamis.vectors.tiles import canonical, subset, zero_rows
 
 __all__ = ["Dpp", "dpp_map"]
 
@@ -62,9 +62,7 @@ def dpp_map(
         An option that does not exist or does not fit.
     """
     k = check_amount(k)
-    x = matrix(x)
-    zero_rows(x)
-    x, keys, order = in_order(x, keys)
+    x, keys, order = canonical(x, keys)
     columns: dict[str, Any] = {"vectors": x}
     if quality is not None:
         columns["quality"] = one_each(quality, order, len(x), "quality")
@@ -143,7 +141,7 @@ class Dpp(Greedy):
         if not len(rows):
             return Ranking(filling.order(rows), score, self.name, aside, _ASIDES)
         most = len(filling.kept) + filling.rows
-        volume = self._volume(Rows(x if len(rows) == len(x) else x[rows], self.kernel), worth[rows], most)
+        volume = self._volume(Rows(subset(x, rows), self.kernel), worth[rows], most)
         for row in np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)]).tolist():
             score[rows[row]] = volume.of(row)
             volume.take(row)

@@ -30,20 +30,9 @@ from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amo
 from tamis.select.constraints import Budget, Constraints
 from tamis.select.filling import Filling
 from tamis.select.greedy import Greedy, prices
-from tamis.select.represent import (
-    STEPS,
-    UNIT,
-    Represented,
-    Space,
-    State,
-    bounds,
-    closest,
-    in_steps,
-    objective,
-    rectangle,
-    square,
-)
-from tamis.vectors.tiles import in_order, matrix, zero_rows
+from tamis.select.represent import STEPS, Represented, State, bounds, in_steps
+from tamis.vectors.similarity import UNIT, Space, closest, objective, rectangle, square
+from tamis.vectors.tiles import canonical, subset, zero_rows
 
 __all__ = ["Facility", "Located", "facility_location", "facility_location_of"]
 
@@ -103,9 +92,7 @@ def facility_location(
         An option that does not exist or does not fit.
     """
     k = check_amount(k)
-    x = matrix(x)
-    zero_rows(x)
-    x, keys, order = in_order(x, keys)
+    x, keys, order = canonical(x, keys)
     method = Facility(metric=metric, algorithm=algorithm, memory=str(memory), eps=eps)
     chosen = method.select(Pool(keys, {"vectors": x}), Constraints(Budget("rows", k)), seed)
     rows, gains = chosen.rows, chosen.score[chosen.rows]
@@ -220,7 +207,7 @@ class Facility(Greedy):
         self._looked = 0
         if not len(rows):
             return Ranking(filling.order(rows), score, self.name, aside, _ASIDE)
-        work = _Work(Space(x if len(rows) == len(x) else x[rows], self.metric), rows, pool.keys[rows], filling, score)
+        work = _Work(Space(subset(x, rows), self.metric), rows, pool.keys[rows], filling, score)
         work.price = prices(filling, self.per_token)[rows]
         plan = self._plan(len(rows))
         if plan == "stochastic":
@@ -239,9 +226,7 @@ class Facility(Greedy):
         x = pool.vectors("vectors", self.name)
         rows = np.flatnonzero(~zero_rows(x))
         found = np.searchsorted(rows, np.sort(chosen.rows[np.isin(chosen.rows, rows)]))
-        value = (
-            objective(Space(x if len(rows) == len(x) else x[rows], self.metric), found, Local()) if len(rows) else 0.0
-        )
+        value = objective(Space(subset(x, rows), self.metric), found, Local()) if len(rows) else 0.0
         told = {"objective": value, "mean_similarity": value / max(len(rows), 1)}
         return replace(chosen, facts={**chosen.facts, **told})
 

@@ -22,8 +22,8 @@ from tamis.select.columns import HELD, Columns, farthest
 from tamis.select.constraints import Budget, Constraints
 from tamis.select.filling import Filling
 from tamis.select.greedy import Greedy
-from tamis.select.represent import Space
-from tamis.vectors.tiles import in_order, matrix, zero_rows
+from tamis.vectors.similarity import Space
+from tamis.vectors.tiles import canonical, subset, zero_rows
 
 __all__ = ["Kcenter", "kcenter"]
 
@@ -53,9 +53,7 @@ def kcenter(
         An option that does not exist or does not fit.
     """
     k = check_amount(k)
-    x = matrix(x)
-    zero_rows(x)
-    x, keys, order = in_order(x, keys)
+    x, keys, order = canonical(x, keys)
     method = Kcenter(metric=metric, outliers=outliers)
     chosen = method.select(Pool(keys, {"vectors": x}), Constraints(Budget("rows", k)))
     return (chosen.rows if order is None else order[chosen.rows]), chosen.facts.get("radius", 0.0)
@@ -115,7 +113,7 @@ class Kcenter(Greedy):
         self._asked = 0
         if not len(rows):
             return Ranking(filling.order(rows), score, self.name, aside, _ASIDE)
-        space = Space(x if len(rows) == len(x) else x[rows], self.metric)
+        space = Space(subset(x, rows), self.metric)
         columns = Columns(space, Local(), self._held)
         apart = np.full(len(rows), np.inf, np.float32)
         kept = np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)])
@@ -153,7 +151,7 @@ class Kcenter(Greedy):
         some = np.searchsorted(rows, chosen.rows[np.isin(chosen.rows, rows)])
         if not len(some):
             return chosen
-        columns = Columns(Space(x if len(rows) == len(x) else x[rows], self.metric), Local(), self._held)
+        columns = Columns(Space(subset(x, rows), self.metric), Local(), self._held)
         told = np.sort(self._unit(columns.to_nearest(some)))
         self._asked += columns.asked * len(rows)
         facts = {"radius": float(told[-1]), "mean_distance": float(told.mean())}

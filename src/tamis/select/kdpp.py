@@ -33,7 +33,7 @@ from tamis.select.determinantal import (
     spectrum,
     wanted,
 )
-from tamis.vectors.tiles import in_order, matrix, zero_rows
+from tamis.vectors.tiles import canonical, zero_rows
 
 __all__ = ["Kdpp", "inclusion", "kdpp", "projection_dpp"]
 
@@ -118,9 +118,7 @@ def inclusion(
 
 def _given(x: Any, quality: Any, method: Kdpp, keys: NDArray[np.uint64] | None) -> tuple[Rows, _Ints | None]:
     """Return the features of rows in canonical order, and that order."""
-    x = matrix(x)
-    zero_rows(x)
-    x, keys, order = in_order(x, keys)
+    x, keys, order = canonical(x, keys)
     rows = Rows(x, method.kernel)
     if quality is not None:
         _weigh(rows, log_quality(one_each(quality, order, len(x), "quality"), method.theta, method.scale))

@@ -23,7 +23,7 @@ from tamis.kernels.hashing import gumbels, salt
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
 from tamis.select.constraints import Constraints
 from tamis.vectors.kmeans import kmeans
-from tamis.vectors.tiles import in_order, matrix, zero_rows
+from tamis.vectors.tiles import canonical, subset, zero_rows
 
 __all__ = ["Kmq", "kmq", "quotas"]
 
@@ -56,9 +56,7 @@ def kmq(
         An option that does not exist or does not fit.
     """
     k = check_amount(k)
-    x = matrix(x)
-    zero_rows(x)
-    x, keys, order = in_order(x, keys)
+    x, keys, order = canonical(x, keys)
     worth = np.ones(len(x)) if quality is None else np.asarray(quality, np.float64)
     if worth.shape != (len(x),):
         raise InputError(f"quality: expected {len(x)} numbers, one a row, got an array of shape {worth.shape}.")
@@ -150,7 +148,7 @@ class Kmq(Selector):
         facts: dict[str, Any] = {}
         if len(rows):
             count = self.clusters or max(1, round(len(rows) ** 0.5))
-            part = x if len(rows) == len(x) else x[rows]
+            part = subset(x, rows)
             found = kmeans(part, count, seed=seed, spherical=True, keys=pool.keys[rows])
             rows, taken = self._in_quotas(rows, found.labels, score, budget)
             facts = {

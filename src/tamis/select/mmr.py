@@ -20,8 +20,8 @@ from tamis.select.columns import HELD, Columns, farthest
 from tamis.select.constraints import Budget, Constraints
 from tamis.select.filling import Filling
 from tamis.select.greedy import Greedy
-from tamis.select.represent import Space
-from tamis.vectors.tiles import in_order, matrix, zero_rows
+from tamis.vectors.similarity import Space
+from tamis.vectors.tiles import canonical, subset, zero_rows
 
 __all__ = ["Mmr", "mmr"]
 
@@ -52,9 +52,7 @@ def mmr(
         `balance` outside 0 to 1.
     """
     k = check_amount(k)
-    x = matrix(x)
-    zero_rows(x)
-    x, keys, order = in_order(x, keys)
+    x, keys, order = canonical(x, keys)
     columns: dict[str, Any] = {"vectors": x}
     if relevance is not None:
         columns["relevance"] = np.asarray(relevance, np.float64)
@@ -128,7 +126,7 @@ class Mmr(Greedy):
         self._asked = 0
         if not len(rows):
             return Ranking(filling.order(rows), score, self.name, aside, _ASIDES)
-        space = Space(x if len(rows) == len(x) else x[rows], self.metric)
+        space = Space(subset(x, rows), self.metric)
         columns = Columns(space, Local(), self._held)
         good = _ranks(quality[rows]) if self.quality else np.float32(1) - columns.to_mean() * space.scale
         alike = np.full(len(rows), -np.inf, np.float32)

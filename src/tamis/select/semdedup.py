@@ -25,7 +25,7 @@ from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, Selector
 from tamis.select.constraints import Constraints
 from tamis.vectors.kmeans import KMeans, kmeans
 from tamis.vectors.products import LANES, pack, products
-from tamis.vectors.tiles import TILE, Tiles, in_order, matrix, zero_rows
+from tamis.vectors.tiles import TILE, Tiles, canonical, subset, zero_rows
 
 __all__ = ["Deduplicated", "Semdedup", "semdedup"]
 
@@ -81,9 +81,7 @@ def semdedup(
         raise OptionError(f"semdedup, eps: expected 0 to 2, got {eps!r}.")
     if keep not in _KEEP:
         raise OptionError(f"semdedup, keep: expected one of {', '.join(_KEEP)}, got {keep!r}.")
-    x = matrix(x)
-    zero_rows(x)
-    x, keys, order = in_order(x, keys)
+    x, keys, order = canonical(x, keys)
     work = _Visit.of(x, keys, clusters, keep, seed)
     found = work.thin(eps)
     if order is None:
@@ -261,7 +259,7 @@ class Semdedup(Selector):
         neighbour = np.full(len(pool), -1, np.int64)
         if not len(rows):
             return Ranking(rows, score, "semdedup", aside, _asides(0.0), neighbour, cosine)
-        part = x if len(rows) == len(x) else x[rows]
+        part = subset(x, rows)
         work = _Visit.of(part, pool.keys[rows], self.clusters, self.keep, seed)
         found = work.thin(self.eps) if self.eps is not None else work.thin_to(self._budget or len(rows))
         score[rows] = 1.0 - found.similarity

@@ -24,7 +24,7 @@ from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
 from tamis.select.constraints import Constraints
 from tamis.select.determinantal import Rows, counted, drawn, leverage, spectrum, wanted
-from tamis.vectors.tiles import in_order, matrix, zero_rows
+from tamis.vectors.tiles import canonical, zero_rows
 
 __all__ = ["Volume", "volume"]
 
@@ -58,9 +58,7 @@ def volume(
         An option that does not exist or does not fit.
     """
     method = Volume(directions=directions, kernel=kernel)
-    x = matrix(x)
-    zero_rows(x)
-    x, keys, order = in_order(x, keys)
+    x, keys, order = canonical(x, keys)
     rows = Rows(x, method.kernel)
     basis = method._basis(rows, None)
     if not len(basis):

@@ -18,7 +18,7 @@ from tamis.errors import InputError
 from tamis.kernels.hashing import hash_spans
 from tamis.kernels.order import canonical_order
 
-__all__ = ["TILE", "Tiles", "content_keys", "in_order", "matrix", "unit_rows", "zero_rows"]
+__all__ = ["TILE", "Tiles", "canonical", "content_keys", "in_order", "matrix", "subset", "unit_rows", "zero_rows"]
 
 #: Rows of a tile: a multiple of the 6 rows and 16 lanes that `products` works on.
 TILE = 1008
@@ -127,3 +127,20 @@ def in_order(
     if (order[1:] > order[:-1]).all():
         return x, keys, None
     return x[order], keys[order], order
+
+
+def canonical(
+    x: Any, keys: NDArray[np.uint64] | None
+) -> tuple[NDArray[Any], NDArray[np.uint64], NDArray[np.int64] | None]:
+    """Return vectors that are given, checked, as `in_order` does.
+
+    Raises InputError for what are no `n x d` numbers, a row that is not finite, or not one key a row.
+    """
+    x = matrix(x)
+    zero_rows(x)
+    return in_order(x, keys)
+
+
+def subset(x: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Return some rows of an array (ascending), without a copy where they are all."""
+    return x if len(rows) == len(x) else x[rows]
