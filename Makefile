@@ -11,7 +11,7 @@ PYTHONS := $(if $(PYTHON),$(PYTHON),python3 python3.14 python3.13 python3.12 pyt
 .DEFAULT_GOAL := help
 # One environment serves every target, and two pips at once would break it: `make -j` is welcome, and waits.
 .NOTPARALLEL:
-.PHONY: help install test lint types peers demo bench clean
+.PHONY: help install test lint types peers demo bench table clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,10 @@ demo: $(STAMPS)/core ## Choose 1,000 records of the Python standard library, int
 
 bench: $(STAMPS)/test $(STAMPS)/peers ## Run the benchmarks, peers beside tamis
 	$(BIN)/python bench/run.py $(ARGS)
+
+table: $(STAMPS)/core ## Write the table of methods in docs/methods.md anew
+	sed -i.old '/^| method |/,$$d' docs/methods.md && rm docs/methods.md.old
+	$(BIN)/tamis methods --markdown >> docs/methods.md
 
 clean: ## Remove what the targets made, all but .venv
 	rm -rf demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,6 +15,7 @@ import pytest
 
 from data import REPOSITORY
 from tamis.cli import VERBS
+from tamis.run.catalogue import table
 from tamis.select import METHODS
 from tamis.select import get as get_method
 from tamis.signals import SIGNALS
@@ -114,6 +115,13 @@ def test_every_method_has_a_page_that_names_its_options(method: str) -> None:
     assert not missing, f"{name(page)} does not tell -O {', -O '.join(missing)}"
     for part in ("**What it is for.**", "**When it fails.**", "**Cost.**", "## Definition", "## Options"):
         assert part in text, f"{name(page)} lacks {part}"
+
+
+def test_the_table_of_methods_is_that_of_the_code() -> None:
+    """`make table` writes it anew."""
+    assert (DOCS / "methods.md").read_text(encoding="utf-8").partition("| method |")[2] == table().partition(
+        "| method |"
+    )[2]
 
 
 @pytest.mark.parametrize("signal", SIGNALS)

@@ -65,6 +65,13 @@ def test_contract(case: Case, check: Callable[[Case], None]) -> None:
     check(case)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_tells_about_itself(method: str) -> None:
+    cls = get(method)
+    for told in ("title", "source", "cost", "promises", "use_when", "fails_when", "later"):
+        assert str(getattr(cls, told, "")).strip(), f"{method} does not tell its {told}"
+
+
 def test_an_unknown_method_names_the_nearest() -> None:
     with pytest.raises(OptionError, match=r"unknown method 'randon'\. Did you mean 'random'\?"):
         get("randon")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from tamis.errors import OptionError
 from tamis.select import METHODS
 from tamis.select import get as get_method
-from tamis.select.base import REQUIRED
+from tamis.select.base import REQUIRED, Selector
 from tamis.signals import SIGNALS
 from tamis.signals import get as get_signal
 
-__all__ = ["methods", "signals"]
+__all__ = ["methods", "signals", "table"]
 
+
+_STAND_IN = "1"  # a signal, a field or a number, for an option that must be given
 
 _NEEDS = {"ratio": "text, a target", "perplexity": "text; a target, or the pool itself"}
 
@@ -27,12 +30,15 @@ def methods() -> list[dict[str, Any]]:
                 "name": name,
                 "title": cls.title,
                 "source": cls.source,
-                "needs": "a target" if flags.needs_target else _required(cls),
+                "needs": _needed(cls),
                 "cost": cls.cost,
+                "streams": "yes" if flags.streams else "no",
+                "promises": cls.promises,
                 "budget": "at most" if flags.at_most else "exact",
                 "order": "matters" if flags.order_matters else "does not matter",
                 "use_when": cls.use_when,
                 "fails_when": cls.fails_when,
+                "later": cls.later,
                 "options": [
                     {
                         "name": p.name,
@@ -47,9 +53,33 @@ def methods() -> list[dict[str, Any]]:
     return rows
 
 
-def _required(cls: Any) -> str:
-    needed = [p.name for p in cls.parameters if p.default is REQUIRED]
-    return ", ".join(f"--{name}" if name == "by" else f"-O {name}=" for name in needed) or "text"
+def _needed(cls: type[Selector]) -> str:
+    """Return what a method must be given beside a pool: options, vectors, a target; else "text"."""
+    required = [p for p in cls.parameters if p.default is REQUIRED]
+    told = [f"--{p.name}" if p.name == "by" else f"-O {p.name}=" for p in required]
+    stand_ins = {p.name: p.choices[0] if p.choices else p.type(_STAND_IN) for p in required}
+    try:
+        method = cls(**stand_ins)
+    except OptionError:  # it needs one of several
+        several = [p for p in cls.parameters if p.default is None and p.type is str]
+        told.append(" or ".join(f"-O {p.name}=" for p in several))
+        method = cls(**stand_ins, **{p.name: _STAND_IN for p in several})
+    if "vectors" in method.needs():
+        told.append("vectors")
+    return ", ".join([*told, *(["a target"] if cls.flags.needs_target else [])]) or "text"
+
+
+def table() -> str:
+    """Return all methods as one Markdown table, as `docs/methods.md` shows it."""
+    rows = methods()
+    lines = ["| method | what | source | needs | cost | streams | promises | use when | fails when | later work |"]
+    lines.append("|" + "---|" * 10)
+    for row in rows:
+        cells = [f"[`{row['name']}`](methods/{row['name']}.md)"]
+        names = ("title", "source", "needs", "cost", "streams", "promises", "use_when", "fails_when", "later")
+        cells += [str(row[name]).replace("|", "\\|") for name in names]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def signals() -> list[dict[str, Any]]:

@@ -31,8 +31,10 @@ class Auto(Selector):
     title = "A method picked by a short rule"
     source = "ours"
     cost = "that of the method it picks: dsir, facility or kmq"
+    promises = "that of the method it picks"
     use_when = "you have no method in mind; then compare it with random selections (tamis check)"
     fails_when = "you know what makes a record good: say so with --by, --where, --rules or a target"
+    later = "that of the method it picks; at scale many selectors do not beat random (arXiv 2410.09335)"
     flags = Flags(needs_all=True)
     parameters = (Parameter("unique", bool, True, "leave out near-duplicates (0.8) first, unless --dedup is given"),)
 

@@ -100,8 +100,10 @@ class Ccnet(Selector):
     title = "Head, middle or tail by perplexity"
     source = "CCNet (2019); percentiles of the pool, the order inside and what follows a bucket are ours"
     cost = "O(n log n) time, 60 bytes a record"
+    promises = "none of another bucket while the wanted one lasts"
     use_when = "a raw pool holds much that is no language, and a model of good text tells what is"
     fails_when = "low perplexity is taken for quality: lists, boilerplate and copies are low (see `floor`, `--rules`)"
+    later = "no comparison of its buckets with random known"
     flags = Flags(needs_all=True, random=True)
     parameters = (
         Parameter("by", str, "perplexity", "the signal of perplexity"),

@@ -91,8 +91,10 @@ class Ccs(Selector):
     title = "Every level of difficulty covered"
     source = "CCS (2023); one order for every budget is ours; `clip` as Adapt-infinity (2024)"
     cost = "O(n log n) time, 60 bytes a record"
+    promises = "strata of difficulty in equal numbers as far as they reach"
     use_when = "a signal tells how hard a record is, few are wanted, and the hardest alone would be noise"
     fails_when = "outliers set the width of the strata (see `clip`), or beta is not tuned to the share that is chosen"
+    later = "no comparison on language models known; on images its authors report 7 points above random at 10 %"
     flags = Flags(needs_all=True, random=True)
     parameters = (
         Parameter("by", str, REQUIRED, "the signal of difficulty, the hardest highest; SIGNAL:asc the hardest lowest"),

@@ -98,8 +98,10 @@ class D2(Greedy):
     title = "Difficulty and diversity by message passing"
     source = "D2 Pruning (2023); edges both ways, ranks and approximate neighbours are ours"
     cost = "O(n^2 d) for the neighbours up to 20,000 records, then about O(n^1.5 d); O(neighbours log n) a choice"
+    promises = "nothing"
     use_when = "a signal tells how hard or good a record is, and the highest lie close together"
     fails_when = "difficulty is noise: a wrong label is hard too (cut the hardest with --where); or everything is near"
+    later = "no independent comparison on language models known"
     flags = Flags(needs_all=True)
     growth = 2.0
     parameters = (

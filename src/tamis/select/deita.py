@@ -74,8 +74,10 @@ class Deita(Greedy):
     title = "Complexity times quality, no near copies"
     source = "DEITA (2023); its scorers are models, here any two signals"
     cost = "O(k d) for each record looked at: about k of them where few are alike, n at most"
+    promises = "no two that are chosen have a cosine above tau"
     use_when = "you have scores of complexity and quality, and the best by them repeat each other"
     fails_when = "the scores follow length, or a tau for other vectors is used: 0.9 thins little with static ones"
+    later = "52.8, random 51.8, MIG 55.3, everything 53.6 in the table of MIG (Tulu3 to 50,000, Llama-3.1-8B)"
     flags = Flags(needs_all=True, at_most=True)
     parameters = (
         Parameter("complexity", str, None, "the signal of complexity, at least 0; without it quality alone counts"),

@@ -81,10 +81,12 @@ class Dpp(Greedy):
     title = "Determinantal point process, its likeliest set"
     source = "greedy MAP: Chen, Zhang and Zhou 2018; directions instead of a factor, and updates on demand: ours"
     cost = "at most O(n d k) time and O(n) memory besides the vectors; kernel=rbf O(n k (d + k)) and 8 n k bytes"
+    promises = "each pick adds the most volume; no constant share of the best holds in general"
     use_when = "a small set has to be good and varied at once, and its records are judged together, not pair by pair"
     fails_when = (
         "many more are wanted than the vectors have dimensions: all directions are taken then, and what is new is noise"
     )
+    later = "no comparison of trained models known"
     flags = Flags(needs_all=True)
     parameters = (
         Parameter("kernel", str, "cosine", "how alike two vectors are", ("cosine", "linear", "rbf")),

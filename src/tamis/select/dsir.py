@@ -106,10 +106,12 @@ class Dsir(Selector):
     title: ClassVar[str] = "importance resampling towards a target (hashed n-grams)"
     source: ClassVar[str] = "Xie et al. 2023, arXiv 2302.03169"
     cost: ClassVar[str] = "O(bytes) for the weights, O(n log n) for the draw; 24 bytes a record and target"
+    promises: ClassVar[str] = "a draw in proportion to the estimated ratio of target to pool, without replacement"
     use_when: ClassVar[str] = "you have a sample of the text you want and a large, mixed pool"
     fails_when: ClassVar[str] = (
         "the target is a few pages (words it lacks count as unwanted), or words are not the matter"
     )
+    later: ClassVar[str] = "about at random in QuaDMix's table: 32.7, random 32.3 (arXiv 2504.16511)"
     flags: ClassVar[Flags] = Flags(needs_target=True, random=True)
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("ngrams", int, 2, "longest n-gram, in words", low=1, high=8),

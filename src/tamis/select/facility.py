@@ -138,8 +138,10 @@ class Facility(Greedy):
     title = "Facility location"
     source = "greedy: Nemhauser et al. 1978; parts: GreeDi (2013); gains lowered instead of evaluated: ours"
     cost = "O(n^2 d / 2 + n^2 log k) time and 2 n^2 bytes up to `memory`; beyond, parts of that size, linear in n"
+    promises = "at least 1 - 1/e = 63 % of the best objective, and the share of a bound on it is reported"
     use_when = "a small set has to stand for a large one, and every kind of record should be near one that is in"
     fails_when = "much of the pool is noise, as noise wants to be represented too; or what is rare matters most"
+    later = "with quality (QDIT) 45.2, random 43.8, kMQ 46.2 (Yu et al. 2024); alone, no comparison known"
     flags = Flags(needs_all=True)
     growth = 2.0
     parameters = (

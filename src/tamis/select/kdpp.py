@@ -180,10 +180,12 @@ class Kdpp(Selector):
     title = "Determinantal point process of given size, drawn"
     source = "Kulesza and Taskar 2011 and 2012 (dual form), Hough et al. 2006; samples beyond the rank: ours"
     cost = "O(n d^2 + d^3 + n d k) time for k up to d, and that again for each further d; O(n) besides the vectors"
+    promises = "exact: a set in proportion to its squared volume (up to the rank)"
     use_when = "a varied set is wanted at random: with known probabilities, or another one for every seed"
     fails_when = (
         "many more are wanted than the vectors have dimensions: joined samples are hardly more varied than chance"
     )
+    later = "no comparison of trained models known"
     flags = Flags(needs_all=True, random=True)
     parameters = (
         Parameter("kernel", str, "cosine", "how alike two vectors are", ("cosine", "linear")),

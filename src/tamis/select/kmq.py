@@ -98,10 +98,12 @@ class Kmq(Selector):
     title = "k-means quotas, drawn by quality"
     source = "kMQ, Diversify and Conquer (2024), static; `sizes=equal` and `weights=softmax` as in its code"
     cost = "O(n clusters d) time for each of 25 iterations over at most 256 records a cluster, then once over all"
+    promises = "each cluster its share by size, to within one record"
     use_when = "every kind of record should keep its share, the better ones first within each kind"
     fails_when = (
         "the clusters do not follow what you care about, or the best are all of one kind and you want just them"
     )
+    later = "46.2 in its own table, random 43.8, Deita 45.0 (WizardLM to 10,000, Llama-2-7B)"
     flags = Flags(needs_all=True, random=True)
     parameters = (
         Parameter("clusters", int, None, "clusters; default the square root of the pool", low=1),

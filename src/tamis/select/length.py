@@ -73,8 +73,10 @@ class Length(Selector):
     title = "Longest or shortest"
     source = "arXiv 2410.09335 (longest, in tokens); shortest and bounds are ours"
     cost = "O(n log n) time, 16 bytes a record"
+    promises = "no record left out is longer (shorter)"
     use_when = "fine-tuning a small base model: a strong and free baseline; always report tokens as well as rows"
     fails_when = "long means padded: lists, logs, boilerplate; at equal rows it also spends more tokens than others"
+    later = "the one stable gain of arXiv 2410.09335, mostly for weaker base models"
     flags = Flags(needs_all=True)
     parameters = (
         Parameter("unit", str, "tokens", "what length counts", choices=("tokens", "bytes")),

@@ -72,10 +72,12 @@ class Mmr(Greedy):
     title = "Maximal marginal relevance"
     source = "Carbonell and Goldstein 1998; ranks of the signal: ours"
     cost = "O(n d k) time, 16 columns at a time; O(n) memory besides the vectors"
+    promises = "nothing"
     use_when = "a signal says what is good, and the best are too much alike"
     fails_when = (
         "many are wanted: after a few hundred every record is like some chosen one, and the signal decides alone"
     )
+    later = "a way of ranking search results; no comparison of trained models known"
     flags = Flags(needs_all=True)
     parameters = (
         Parameter("quality", str, None, "the signal that says how good a record is; default nearness to the mean"),

@@ -156,8 +156,10 @@ class Odis(Selector):
     title = "Best along orthogonal quality axes"
     source = "ODiS (2025); standardising, signs and the equal parts are ours"
     cost = "O(n m^2 + n log n) time, 8 (m + components) bytes a record"
+    promises = "axes uncorrelated over the pool; an equal part of the budget for each"
     use_when = "several signals of quality agree in part, and the best by one alone are too much alike"
     fails_when = "later axes are noise, or mix signals of opposite sign: 'up' then means good in one, bad in another"
+    later = "rejected at ICLR 2026: wrong averages, no intervals, no ablation of the rotation"
     flags = Flags(needs_all=True)
     parameters = (
         Parameter("signals", str, REQUIRED, "the signals, separated by commas; SIGNAL:asc where less is better"),

@@ -222,8 +222,10 @@ class Semdedup(Selector):
     title = "Semantic deduplication"
     source = "SemDeDup (2023); comparing only with records that stay, and eps from the budget, are ours"
     cost = "k-means, then O(n d) times the records of a cluster, 2 sqrt(n) on average; up to 20 times without eps"
+    promises = "no two of one cluster with a cosine above 1 - eps, which is given or found from the budget"
     use_when = "the pool says the same things again in other words"
     fails_when = "duplicates lie across cluster borders, or vectors blur what matters (numbers, names, negations)"
+    later = "no figure of a language model beside random known"
     flags = Flags(needs_all=True, random=True)
     parameters = (
         Parameter("eps", float, None, "1 - cosine below which one of two goes; default by budget", low=0, high=2),

@@ -85,8 +85,10 @@ class Stratified(Selector):
     title = "Stratified random"
     source = "Cochran, Sampling Techniques (1977); every budget a prefix of one order is ours"
     cost = "O(n log n) time, 40 bytes a record"
+    promises = "each group within one record of its share at every budget"
     use_when = "groups must keep their share at small budgets too: less variance than `random`"
     fails_when = "you want shares other than the pool's: use `--quota` with any method"
+    later = "no later comparison known"
     flags = Flags(needs_all=True, random=True)
     parameters = (Parameter("strata", str, REQUIRED, "the field whose values are the strata"),)
 

@@ -84,8 +84,10 @@ class Volume(Selector):
     title = "Volume-rescaled sampling, with weights"
     source = "generalised volume sampling (2023), Derezinski, Warmuth and Hsu 2018; without repeats: ours"
     cost = "O(n d^2 + d^3 + n d m) time for m directions; O(n) memory besides the vectors"
+    promises = "a weighted sum over the chosen has the sum over the pool as its mean (quotas and tokens aside)"
     use_when = "labels are dear and a linear model on the vectors will be fitted: few records, weighted, stand for all"
     fails_when = "the weights are not used, or fewer records are wanted than the model has coefficients"
+    later = "no comparison of trained models known"
     flags = Flags(needs_all=True, random=True)
     parameters = (
         Parameter(
