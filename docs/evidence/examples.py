@@ -69,6 +69,8 @@ def domain() -> None:
     write("held.jsonl", held)
     ways: dict[str, dict[str, Any]] = {
         "auto": {},
+        "dsir, top_k": {"method": "dsir", "top_k": True},
+        "facility": {"method": "facility"},
         "mmr, ratio": {"method": "mmr", "quality": "ratio", "balance": 0.8},
         "perplexity": {"method": "top", "by": "perplexity:asc"},
         "random": {"method": "random"},

@@ -42,7 +42,7 @@ _ASIDE = ("facility: no vector (all zeros)",)
 _ANEW = 40_000  # records up to which rows of the matrix are computed when needed, where it cannot be held
 _LEAST = 1 << 15  # bytes: a matrix of 128 records
 _PROPOSED = 4  # proposals of all parts, in multiples of the budget
-_GROUND = 20  # records of the sample that judges the proposals, for each one chosen
+_GROUND = 10  # records of the sample that judges the proposals, for each one chosen
 
 
 @dataclass(frozen=True, eq=False)
