@@ -35,7 +35,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("vectors",),
     ("signals",),
     ("search",),
-    ("select", "measure"),
+    ("select", "measure", "problems"),
     ("batch", "weight", "schedule", "value"),
     ("report",),
     ("run",),

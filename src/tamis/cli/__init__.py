@@ -27,6 +27,7 @@ VERBS = {
     "check": "Put a selection beside random ones of the same budget.",
     "why": "Tell one record's whole story.",
     "rerun": "Run a manifest again and check that the result is the same.",
+    "problems": "Put methods on small pools whose right answer is known.",
     "methods": "List the methods that choose, with source, needs and cost.",
     "signals": "List the signals, with source, needs and cost.",
     "clean": "Remove a store.",
