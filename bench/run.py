@@ -21,6 +21,8 @@ FULL = [
     ["vectors.py"],
     ["facility.py", "--large"],
     ["kcenter.py", "--large"],
+    ["dpp.py"],
+    ["choosing.py"],
     ["million.py"],
 ]
 QUICK = [
@@ -34,6 +36,8 @@ QUICK = [
     ["vectors.py", "--records", "2000", "--runs", "1"],
     ["facility.py", "--records", "2000", "--chosen", "100", "--runs", "1"],
     ["kcenter.py", "--records", "5000", "--chosen", "100", "--runs", "1"],
+    ["dpp.py", "--records", "5000", "--chosen", "100", "--runs", "1"],
+    ["choosing.py", "--records", "5000", "--chosen", "100"],
     ["million.py", "--records", "20000"],
 ]
 
