@@ -50,6 +50,14 @@ CASES = (
     Case("kdpp", {"kernel": "linear", "directions": "leading", "quality": "ratio"}),
     Case("volume"),
     Case("volume", {"directions": 3, "kernel": "cosine"}),
+    Case("rankfusion", {"signals": "ratio,score,bytes:asc"}),
+    Case("rankfusion", {"signals": "score,tokens", "rule": "rrf", "weights": "2,1"}),
+    Case("rankfusion", {"signals": "score,tokens:asc", "rule": "convex", "scale": "spread"}),
+    Case("multiwinner", {"signals": "ratio,score,bytes:asc"}),
+    Case("multiwinner", {"signals": "score,tokens", "rule": "sntv", "top": 20}),
+    Case("multiwinner", {"signals": "score,tokens:asc", "rule": "cc", "best": 3}),
+    Case("herding"),
+    Case("herding", {"kernel": "rbf", "reference": 30}),
 )
 
 

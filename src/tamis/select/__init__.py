@@ -20,6 +20,9 @@
 `dpp`         the set of largest volume: good, and different together
 `kdpp`        a random set that is spread out, likelier the larger its volume
 `volume`      records to label for a regression, with weights
+`rankfusion`  the best by several signals together
+`multiwinner` a committee elected by several signals, with places for groups
+`herding`     a set whose averages are those of the pool, one record after the other
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -58,6 +61,9 @@ METHODS: dict[str, str] = {
     "dpp": "tamis.select.dpp:Dpp",
     "kdpp": "tamis.select.kdpp:Kdpp",
     "volume": "tamis.select.volume:Volume",
+    "rankfusion": "tamis.select.rankfusion:Rankfusion",
+    "multiwinner": "tamis.select.multiwinner:Multiwinner",
+    "herding": "tamis.select.herding:Herding",
 }
 """Name to "module:class", in the order in which they are listed."""
 

@@ -1,0 +1,177 @@
+"""The mean of a kernel over a pool, and how far a set is from it: what methods that match a distribution share.
+
+A kernel says how alike two records are; the mean embedding of a pool gives each record its mean likeness to all of
+them. A set stands for the pool as well as its own mean embedding is near: their distance is the maximum mean
+discrepancy (MMD; Gretton et al. 2012), the largest error of an average over the set instead of over the pool, for
+any function of length 1 in the kernel's space.
+
+"cosine" and "linear" have as many directions as the vectors, and their mean embedding is exact. So is that of "rbf",
+exp(-gamma d^2), up to `reference` records; beyond, it is the mean over so many of them, drawn by their keys. Sums
+are in double precision and in one fixed order, so that neither threads nor blocks change a bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from tamis.kernels.hashing import salt, uniforms
+from tamis.select.determinantal import Rows
+from tamis.select.dots import dot
+from tamis.select.residual import spread
+from tamis.vectors.products import LANES, pack, products
+from tamis.vectors.tiles import TILE
+
+__all__ = ["KERNELS", "REFERENCE", "Embedding"]
+
+KERNELS: Final = ("cosine", "linear", "rbf")
+"""How alike two records are."""
+
+REFERENCE: Final = 20_000
+"""Records that the mean of rbf is taken over, at most, unless told."""
+
+_Ints = NDArray[np.int64]
+_Floats = NDArray[np.float64]
+
+
+class Embedding:
+    """A kernel over the rows of `x` (`n x d`, none of them zeros), and its mean over them.
+
+    Attributes
+    ----------
+    mean : float64 array of shape (n,)
+        The mean of the kernel of each row with all rows, or with the reference.
+    size : float
+        The mean over all pairs of rows, or of the reference: the square of the mean embedding's length.
+    diagonal : float64 array of shape (n,)
+        The kernel of each row with itself.
+    evaluated : int
+        Kernel values computed up to now.
+    """
+
+    def __init__(
+        self, x: NDArray[Any], kernel: str, gamma: float | None, keys: NDArray[np.uint64], reference: int = REFERENCE
+    ) -> None:
+        self.rows = Rows(x, "cosine" if kernel == "cosine" else "linear")
+        self.evaluated = 0
+        self.gamma = 0.0
+        if kernel != "rbf":
+            self.diagonal = self.rows.diagonal
+            self.mean, self.size = self._flat_mean()
+        else:
+            self.gamma = gamma or 1.0 / max(spread(self.rows), 1e-30)
+            self.diagonal = np.ones(len(x))
+            drawn = np.argsort(uniforms(keys, salt(0, "embedding: reference")), kind="stable")[:reference]
+            self.mean = self._round_mean(np.sort(drawn))
+            self.size = float(np.cumsum(self.mean[np.sort(drawn)])[-1]) / len(drawn) if len(drawn) else 0.0
+
+    def __len__(self) -> int:
+        return len(self.diagonal)
+
+    def column(self, row: int) -> _Floats:
+        """Return the kernel of all rows with one (`n`). O(n d)."""
+        out, rows = np.empty(len(self)), self.rows
+        one, scale = rows.vector(row), float(rows.factor[row])
+
+        def fill(i: int) -> None:
+            part = slice(*rows.span(i))
+            _column(
+                rows.block(i), rows.square[part], rows.factor[part], one, rows.square[row], scale, self.gamma, out[part]
+            )
+
+        rows.each(fill)
+        self.evaluated += len(self)
+        return out
+
+    def some(self, chosen: _Ints) -> tuple[NDArray[np.float32], _Floats, _Floats]:
+        """Return vectors, squared lengths and factors of some rows, for kernels that compare them with each other."""
+        rows = self.rows
+        return np.stack([rows.vector(int(row)) for row in chosen]), rows.square[chosen], rows.factor[chosen]
+
+    def total(self, chosen: _Ints) -> _Floats:
+        """Return the sum of the kernel of each row with some (`n`). O(n k d)."""
+        out = np.zeros(len(self))
+        for row in chosen.tolist():
+            out += self.column(row)
+        return out
+
+    def discrepancy(self, chosen: _Ints, total: _Floats | None = None) -> float:
+        """Return the MMD of a set of rows from the mean embedding; `total` as `self.total(chosen)` if known."""
+        within = (self.total(chosen) if total is None else total)[chosen]
+        k = max(len(chosen), 1)
+        square = float(within.sum()) / k**2 - 2 * float(self.mean[chosen].sum()) / k + self.size
+        return float(np.sqrt(max(square, 0.0)))
+
+    def at_random(self, k: int) -> float:
+        """Return the root of the mean square MMD of `k` rows drawn at random, without repeats."""
+        n = len(self)
+        apart = float(self.diagonal.mean()) - float(self.mean.mean())
+        return float(np.sqrt(max(apart * (n - k) / max(n - 1, 1) / max(k, 1), 0.0)))
+
+    def _flat_mean(self) -> tuple[_Floats, float]:
+        rows = self.rows
+        total = np.zeros(rows.width)
+        for part in rows.each(lambda i: _sum(rows.block(i), rows.factor[slice(*rows.span(i))])):
+            total += part
+        centre, out = total / max(len(rows), 1), np.empty(len(rows))
+
+        def fill(i: int) -> None:
+            part = slice(*rows.span(i))
+            _column(rows.block(i), rows.square[part], rows.factor[part], centre, 0.0, 1.0, 0.0, out[part])
+
+        rows.each(fill)
+        self.evaluated += len(rows)
+        return out, float((centre * centre).sum())
+
+    def _round_mean(self, drawn: _Ints) -> _Floats:
+        """Return the mean of rbf over some rows, products in single precision. O(n r d)."""
+        rows, out = self.rows, np.zeros(len(self))
+        spans = [drawn[at : at + TILE] for at in range(0, len(drawn), TILE)]
+        panels = [pack(np.stack([rows.vector(int(row)) for row in span])) for span in spans]
+        squares = rows.square
+
+        def fill(at: int) -> None:
+            block = np.zeros((TILE, rows.width), np.float32)
+            part = slice(at, min(len(self), at + TILE))
+            block[: part.stop - at] = rows._x[part]
+            for span, panel in zip(spans, panels, strict=True):
+                scores = np.empty((TILE, len(panel) * LANES), np.float32)
+                products(block, panel, scores)
+                _add(scores, squares[part], squares[span], self.gamma, out[part])
+
+        for _ in rows.engine.map(fill, range(0, len(self), TILE)):
+            pass
+        self.evaluated += len(self) * len(drawn)
+        return out / max(len(drawn), 1)
+
+
+@njit(nogil=True, cache=True)
+def _column(block, square, factor, one, its_square, scale, gamma, out):  # type: ignore[no-untyped-def]
+    """Write the kernel of each row of `block` with one; `gamma` of 0: the product of features."""
+    for i in range(len(out)):
+        found = dot(block[i], one, len(one))
+        if gamma > 0.0:
+            out[i] = np.exp(-gamma * max(square[i] + its_square - 2.0 * found, 0.0))
+        else:
+            out[i] = factor[i] * scale * found
+
+
+@njit(nogil=True, cache=True)
+def _sum(block, factor):  # type: ignore[no-untyped-def]
+    out = np.zeros(block.shape[1])
+    for i in range(len(block)):
+        for j in range(len(out)):
+            out[j] += factor[i] * np.float64(block[i, j])
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _add(scores, left, right, gamma, out):  # type: ignore[no-untyped-def]
+    for i in range(len(out)):
+        total = 0.0
+        for j in range(len(right)):
+            total += np.exp(-gamma * max(left[i] + right[j] - 2.0 * np.float64(scores[i, j]), 0.0))
+        out[i] += total
