@@ -50,6 +50,8 @@ CASES = (
     Case("kdpp", {"kernel": "linear", "directions": "leading", "quality": "ratio"}),
     Case("volume"),
     Case("volume", {"directions": 3, "kernel": "cosine"}),
+    Case("instag", {"tags": "tags"}),
+    Case("instag", {"tags": "tags", "minimum": 4}),
 )
 
 
