@@ -50,6 +50,8 @@ def records(n: int, seed: int = 0) -> tuple[NDArray[np.uint64], dict[str, NDArra
         "order": np.arange(n),
         "source": SOURCES[np.minimum(random.geometric(0.5, n) - 1, 3)],
     }
+    columns["tags"] = np.empty(n, object)
+    columns["tags"][:] = [[f"tag {j}" for j in range(12) if (t * 7 + j * j) % (j + 3) == 0] for t in tokens]
     columns["vectors"] = (random.normal(0, 1, (n, 8)) + 3 * np.eye(8)[tokens % 8]).astype(np.float16)
     return random.integers(0, 2**63, (n, 2), np.uint64), columns
 
@@ -188,7 +190,7 @@ def bad_input_is_answered(case: Case) -> None:
 def a_missing_number_is_named_or_set_aside(case: Case) -> None:
     """NaN: an error that says which record, or the record stays out with a reason of its own."""
     method = case.make()
-    for name in set(method.needs()) - set(method.group_needs()):
+    for name in set(method.needs()) - set(method.group_needs()) - set(method.label_needs()):
         column = np.asarray(pool_for(method, 9).columns[name], np.float64).copy()
         column[4] = np.nan
         try:
@@ -211,6 +213,7 @@ def documentation_is_complete(case: Case) -> None:
     assert cls.name == case.method
     assert all(parameter.doc for parameter in cls.parameters)
     assert set(case.make().group_needs()) <= set(case.make().needs())
+    assert set(case.make().label_needs()) <= set(case.make().needs())
 
 
 def operations_grow_as_declared(case: Case) -> None:

@@ -58,6 +58,8 @@ CASES = (
     Case("multiwinner", {"signals": "score,tokens:asc", "rule": "cc", "best": 3}),
     Case("herding"),
     Case("herding", {"kernel": "rbf", "reference": 30}),
+    Case("instag", {"tags": "tags"}),
+    Case("instag", {"tags": "tags", "minimum": 4}),
 )
 
 

@@ -157,6 +157,8 @@ def _pool_columns(
     for name in method.needs():
         if name == "order":
             columns[name] = taken
+        elif name in method.label_needs():
+            columns[name] = inputs.labels(corpus, name).take(taken)
         elif name == "vectors":
             columns[name] = _matrix(corpus, column_key(corpus, inputs.signals[name]), taken)
         elif name in signals:

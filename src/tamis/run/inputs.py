@@ -13,9 +13,11 @@ from tamis.corpus.corpus import Corpus, Fragment
 from tamis.corpus.fields import field_groups, field_numbers, field_type, typed_field
 from tamis.errors import OptionError, nearest
 from tamis.select.base import NULL_GROUP, Groups
+from tamis.select.labels import Labels
 from tamis.signals import SIGNALS
 from tamis.signals.base import Signal
 from tamis.signals.compute import column_key
+from tamis.signals.labels import FieldLabels
 
 __all__ = ["Inputs"]
 
@@ -46,6 +48,10 @@ class Inputs:
         """Ask for a field of the records, even where a signal has its name."""
         if name not in self.fields:
             self.fields.append(name)
+
+    def want_labels(self, name: str, separator: str) -> None:
+        """Ask for the label sets in a field of the records; texts are cut at `separator`."""
+        self.signals[_labels(name)] = FieldLabels(name.removeprefix("field:"), separator)
 
     def want_all(self, names: Iterable[str]) -> None:
         """Ask for several signals or fields."""
@@ -87,6 +93,12 @@ class Inputs:
         codes, names = field_groups(corpus, name.removeprefix("field:"), NULL_GROUP)
         return Groups(codes, names)
 
+    def labels(self, corpus: Corpus, name: str) -> Labels:
+        """Return the label sets in a field of every record, in input order."""
+        key = column_key(corpus, self.signals[_labels(name)])
+        parts = [corpus.batch(fragment, key).column(0) for fragment in corpus.fragments]
+        return Labels.of(pa.chunked_array(parts, pa.large_list(pa.large_string())))
+
     def types(self, corpus: Corpus, names: Iterable[str]) -> dict[str, pa.DataType | None]:
         """Return the type of each field over the whole pool; None for signals."""
         return {n: None if n in self.signals else field_type(corpus, n.removeprefix("field:")) for n in names}
@@ -100,3 +112,8 @@ class Inputs:
             else:
                 columns[name] = typed_field(corpus.field_batch(fragment, name.removeprefix("field:")), kind)
         return columns
+
+
+def _labels(name: str) -> str:
+    """Return the name of a field's label sets among the signals."""
+    return f"labels:{name.removeprefix('field:')}"

@@ -204,6 +204,8 @@ def prepare(job: Job, targets: list[Corpus], progress: Progress) -> tuple[Select
     for name in method.needs():
         if name in method.group_needs():
             inputs.want_field(name)
+        elif name in method.label_needs():
+            inputs.want_labels(name, method.label_needs()[name])
         elif name != "order":
             inputs.want(name)
     if job.where:
