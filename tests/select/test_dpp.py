@@ -164,6 +164,31 @@ def test_order_copies_and_what_has_no_vector() -> None:
     assert chosen.reasons[chosen.reason[5]] == "dpp: no quality (NaN)"
 
 
+def test_rbf_in_parts() -> None:
+    """Where the factor does not fit, parts propose: nearly the volume of the whole, far more than random's."""
+    random = np.random.default_rng(8)
+    x = (random.normal(size=(40, 6))[random.integers(0, 40, 900)] + 0.3 * random.normal(size=(900, 6))).astype(
+        np.float32
+    )
+
+    def volume(rows: NDArray[np.int64]) -> float:
+        apart = ((x[rows][:, None] - x[rows][None]) ** 2).sum(axis=2)
+        return float(np.linalg.slogdet(np.exp(-0.05 * apart) + 0.01 * np.eye(len(rows)))[1])
+
+    whole, _ = dpp_map(x, 40, kernel="rbf", gamma=0.05)
+    parts, _ = dpp_map(x, 40, kernel="rbf", gamma=0.05, memory="100KB")
+    chance = [volume(random.choice(900, 40, replace=False)) for _ in range(20)]
+    assert volume(parts) > volume(whole) - 0.1 * (volume(whole) - max(chance))
+    turned = random.permutation(900)
+    assert turned[dpp_map(x[turned], 40, kernel="rbf", gamma=0.05, memory="100KB")[0]].tolist() == parts.tolist()
+    pool = Pool(in_place(900), {"vectors": x})
+    keep = np.arange(900) == 7
+    chosen = Dpp(kernel="rbf", memory="100KB").select(pool, Constraints(Budget("rows", 40), keep=keep))
+    assert chosen.facts["parts"] > 1
+    assert chosen.rows[0] == 7
+    assert np.isfinite(chosen.score).all()
+
+
 def test_must_keep_records_take_their_directions_and_quotas_hold() -> None:
     """After e1 is kept, its copy adds next to nothing; a full group leaves the next best of another."""
     x = np.eye(6, dtype=np.float32)[[0, 0, 1, 2, 3, 4]]

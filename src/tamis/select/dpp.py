@@ -12,12 +12,14 @@ up to date when it may be the largest, and not before. Both leave the choice as 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tamis.engine import parse_size
+from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Flags, Parameter, Pool, Ranking, check_amount
 from tamis.select.constraints import Budget, Constraints
 from tamis.select.determinantal import SCALES, Rows, log_quality, one_each
@@ -30,6 +32,7 @@ __all__ = ["Dpp", "dpp_map"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
+_PROPOSED = 2  # proposals of all parts, in multiples of the budget
 _ASIDES = ("dpp: no vector (all zeros)", "dpp: no quality (NaN)")
 
 
@@ -80,7 +83,7 @@ class Dpp(Greedy):
     name = "dpp"
     title = "Determinantal point process, its likeliest set"
     source = "greedy MAP: Chen, Zhang and Zhou 2018; directions instead of a factor, and updates on demand: ours"
-    cost = "at most O(n d k) time and O(n) memory besides the vectors; kernel=rbf O(n k (d + k)) and 8 n k bytes"
+    cost = "at most O(n d k) time and O(n) memory besides the vectors; kernel=rbf O(n k (d + k)), 8 n k bytes, or parts"
     promises = "each pick adds the most volume; no constant share of the best holds in general"
     use_when = "a small set has to be good and varied at once, and its records are judged together, not pair by pair"
     fails_when = (
@@ -95,7 +98,7 @@ class Dpp(Greedy):
         Parameter("quality", str, None, "the signal that says how good a record is; default all alike"),
         Parameter("theta", float, 1.0, "how much quality counts: weights are exp(theta quality)", low=0, high=1e6),
         Parameter("scale", str, "ranks", "quality as ranks from 0 to 1, or as it is", SCALES),
-        Parameter("memory", str, "2GB", "rbf: the most that the factor may take, such as 500MB"),
+        Parameter("memory", str, "2GB", "rbf: the most that a factor may take, such as 500MB; beyond, parts"),
     )
 
     kernel: str
@@ -118,6 +121,14 @@ class Dpp(Greedy):
     def holds(self, n: int) -> int:
         """Return the bytes of the numbers a record, of the vectors and, for rbf, of the factor."""
         return 60 * n + min(1 << 30, 1024 * n) + (min(self._bytes, 8 * n * n) if self.kernel == "rbf" else 0)
+
+    def within(self, room: int, n: int) -> Dpp:
+        """Return the method with a factor no larger than `room`, unless `memory` was given; rbf alone has one."""
+        default = next(parameter.default for parameter in self.parameters if parameter.name == "memory")
+        left = room - self.holds(n) + min(self._bytes, 8 * n * n)
+        if self.kernel != "rbf" or self.holds(n) <= room or self.memory != default or left < 1:
+            return self
+        return Dpp(**{**self.options, "memory": str(left)})
 
     def operations(self) -> int:
         """Return how many products of a record with a choice the last selection computed."""
@@ -143,7 +154,11 @@ class Dpp(Greedy):
         if not len(rows):
             return Ranking(filling.order(rows), score, self.name, aside, _ASIDES)
         most = len(filling.kept) + filling.rows
-        volume = self._volume(Rows(subset(x, rows), self.kernel), worth[rows], most)
+        gamma, usable, facts = self._gamma(x, rows), rows, {}
+        if gamma and (count := self._parts(len(rows), most)) > 1:
+            rows = self._proposed(x, rows, worth, gamma, count, most, pool.keys, filling, score)
+            facts = {"parts": count, "proposals": len(rows)}
+        volume = Residual(Rows(subset(x, rows), self.kernel), worth[rows], self.ridge, gamma, most, self._bytes)
         for row in np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)]).tolist():
             score[rows[row]] = volume.of(row)
             volume.take(row)
@@ -157,15 +172,44 @@ class Dpp(Greedy):
             if filling.offer(int(rows[best])):
                 volume.take(best)
                 taken += 1
-        left = np.isnan(score[rows])
+        left = np.ones(len(rows), np.bool_)
+        left[np.searchsorted(rows, [*filling.kept[np.isin(filling.kept, rows)], *filling.offers])] = False
         score[rows[left]] = volume.adds()[left]
-        self._looked = volume.looked
-        order = rows[np.argsort(-score[rows], kind="stable")]
-        facts = {"taken_by_volume": taken, "comparisons": volume.looked}
+        self._looked += volume.looked
+        order = usable[np.argsort(-score[usable], kind="stable")]
+        facts |= {"taken_by_volume": taken, "comparisons": self._looked}
         return Ranking(filling.order(order), score, "dpp: adds the most volume", aside, _ASIDES, facts=facts)
 
-    def _volume(self, rows: Rows, worth: _Floats, most: int) -> Residual:
-        gamma = 0.0
-        if self.kernel == "rbf":
-            gamma = self.gamma or 1.0 / max(spread(rows), 1e-30)
-        return Residual(rows, worth, self.ridge, gamma, most, self._bytes)
+    def _gamma(self, x: NDArray[Any], rows: _Ints) -> float:
+        """Return the width of the Gaussian kernel over all usable records; 0 for the products."""
+        if self.kernel != "rbf":
+            return 0.0
+        return self.gamma or 1.0 / max(spread(Rows(subset(x, rows), self.kernel)), 1e-30)
+
+    def _parts(self, m: int, most: int) -> int:
+        """Return into how many parts `m` records are dealt so that no factor is larger than `memory`."""
+        if 8 * m * min(m, most) <= self._bytes or _PROPOSED * most >= m:
+            return 1
+        return math.ceil(math.sqrt(8 * m * _PROPOSED * most / self._bytes))
+
+    def _proposed(
+        self, x: NDArray[Any], rows: _Ints, worth: _Floats, gamma: float, count: int, most: int,
+        keys: NDArray[np.uint64], filling: Filling, score: _Floats,
+    ) -> _Ints:  # fmt: skip
+        """Return the must-keep records and what the parts would choose, ascending; the others get their score.
+
+        Parts are dealt by key, so nothing here is random.
+        """
+        dealt = rows[np.argsort(uniforms(keys[rows], salt(0, "dpp")), kind="stable")]
+        each, found = math.ceil(_PROPOSED * most / count), [filling.kept[np.isin(filling.kept, rows)]]
+        for part in map(np.sort, np.array_split(dealt, count)):
+            volume = Residual(Rows(x[part], self.kernel), worth[part], self.ridge, gamma, each, self._bytes)
+            volume.bound[~filling.open[part]] = -np.inf
+            taken: list[int] = []
+            while len(taken) < each and (best := volume.best()) >= 0:
+                volume.take(best)
+                taken.append(best)
+            score[part] = volume.adds()
+            found.append(part[taken])
+            self._looked += volume.looked
+        return np.unique(np.concatenate(found))
