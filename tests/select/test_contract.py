@@ -50,6 +50,8 @@ CASES = (
     Case("kdpp", {"kernel": "linear", "directions": "leading", "quality": "ratio"}),
     Case("volume"),
     Case("volume", {"directions": 3, "kernel": "cosine"}),
+    Case("importance", {"by": "tokens"}),
+    Case("importance", {"by": "bytes", "mix": 0, "weights": False}),
 )
 
 
