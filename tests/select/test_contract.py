@@ -52,6 +52,9 @@ CASES = (
     Case("volume", {"directions": 3, "kernel": "cosine"}),
     Case("importance", {"by": "tokens"}),
     Case("importance", {"by": "bytes", "mix": 0, "weights": False}),
+    Case("rs2"),
+    Case("rs2", {"round": 7}),
+    Case("rs2", {"round": 3, "replacement": True}),
 )
 
 

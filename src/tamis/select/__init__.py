@@ -21,6 +21,7 @@
 `kdpp`        a random set that is spread out, likelier the larger its volume
 `volume`      records to label for a regression, with weights
 `importance`  in proportion to a signal, with weights
+`rs2`         a fresh random subset for every epoch
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -60,6 +61,7 @@ METHODS: dict[str, str] = {
     "kdpp": "tamis.select.kdpp:Kdpp",
     "volume": "tamis.select.volume:Volume",
     "importance": "tamis.select.importance:Importance",
+    "rs2": "tamis.select.rs2:Rs2",
 }
 """Name to "module:class", in the order in which they are listed."""
 
