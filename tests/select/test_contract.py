@@ -55,6 +55,12 @@ CASES = (
     Case("rs2"),
     Case("rs2", {"round": 7}),
     Case("rs2", {"round": 3, "replacement": True}),
+    Case("sensitivity"),
+    Case("sensitivity", {"label": "score", "intercept": False, "mix": 0.2}),
+    Case("sensitivity", {"loss": "logistic"}),
+    Case("sensitivity", {"loss": "logistic", "bound": "lewis"}),
+    Case("sensitivity", {"loss": "kmeans"}),
+    Case("sensitivity", {"loss": "kmeans", "clusters": 4}),
 )
 
 

@@ -22,6 +22,7 @@
 `volume`      records to label for a regression, with weights
 `importance`  in proportion to a signal, with weights
 `rs2`         a fresh random subset for every epoch
+`sensitivity` a weighted sample on which a loss is that of all
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -62,6 +63,7 @@ METHODS: dict[str, str] = {
     "volume": "tamis.select.volume:Volume",
     "importance": "tamis.select.importance:Importance",
     "rs2": "tamis.select.rs2:Rs2",
+    "sensitivity": "tamis.select.sensitivity:Sensitivity",
 }
 """Name to "module:class", in the order in which they are listed."""
 
