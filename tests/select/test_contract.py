@@ -61,6 +61,9 @@ CASES = (
     Case("sensitivity", {"loss": "logistic", "bound": "lewis"}),
     Case("sensitivity", {"loss": "kmeans"}),
     Case("sensitivity", {"loss": "kmeans", "clusters": 4}),
+    Case("autocoreset", {"clusters": 3}),
+    Case("autocoreset", {"loss": "squares", "label": "score", "summary": "norm"}),
+    Case("autocoreset", {"loss": "logistic", "label": "source", "summary": "mean", "draws": 10}),
 )
 
 

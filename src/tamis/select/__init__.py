@@ -23,6 +23,7 @@
 `importance`  in proportion to a signal, with weights
 `rs2`         a fresh random subset for every epoch
 `sensitivity` a weighted sample on which a loss is that of all
+`autocoreset` a weighted set for any model and loss
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -64,6 +65,7 @@ METHODS: dict[str, str] = {
     "importance": "tamis.select.importance:Importance",
     "rs2": "tamis.select.rs2:Rs2",
     "sensitivity": "tamis.select.sensitivity:Sensitivity",
+    "autocoreset": "tamis.select.autocoreset:Autocoreset",
 }
 """Name to "module:class", in the order in which they are listed."""
 

@@ -22,7 +22,7 @@ from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Chosen, Pool, Ranking, Selector
 from tamis.select.constraints import Constraints
 
-__all__ = ["Proportional", "arrivals", "repeated", "weights"]
+__all__ = ["Proportional", "arrivals", "different", "repeated", "weights"]
 
 _TRIALS = 300_000_000  # records looked at in trial fills, for quotas in tokens
 _LEVELS = 32
@@ -75,6 +75,14 @@ def repeated(share: _Floats, k: int, seed: int, purpose: str) -> tuple[_Ints, _F
     at = np.searchsorted(reached[some], uniforms(keys, salt(seed, purpose)) * reached[-1], side="right")
     rows = some[np.minimum(at, len(some) - 1)]
     return rows, reached[-1] / share[rows] / k
+
+
+def different(share: _Floats, k: int, keys: NDArray[np.uint64], seed: int, purpose: str) -> tuple[_Ints, _Floats]:
+    """Draw at most `k` different positions in proportion to `share`; return them and weights that make sums fair."""
+    time, order = arrivals(share, keys, seed, purpose)
+    rows = order[:k]
+    until = time[order[k]] if k < len(order) else np.inf
+    return rows, 1.0 / np.minimum(share[rows] * until, 1.0)
 
 
 class Proportional(Selector):
