@@ -91,7 +91,8 @@ def gradient(data: Data) -> None:
                 fitted = model.fit(chosen.rows, chosen.weight[chosen.rows])
                 right.append(data.accuracy(fitted))
                 loss.append(float(model.loss(fitted).mean()))
-        say(f"gradient, 500 by {method} {options}: squared error {mean(errors)}; fit: accuracy {mean(right)}, loss {mean(loss)}")
+        fit = f"fit: accuracy {mean(right)}, loss {mean(loss)}"
+        say(f"gradient, 500 by {method} {options}: squared error {mean(errors)}; {fit}")
 
 
 def trained(data: Data, subsets: list[np.ndarray], seed: int) -> float:
@@ -123,7 +124,7 @@ def fresh_rounds(data: Data) -> None:
 
 def arms(loss: str, label: str | None) -> list[tuple[str, dict[str, Any]]]:
     """Return the methods to compare for a loss."""
-    found: list[tuple[str, dict[str, Any]]] = [("random", {})]
+    found: list[tuple[str, dict[str, Any]]] = [("random", {}), ("best of 8 random", {})]
     if loss == "squares":
         found += [("sensitivity", {"label": label}), ("sensitivity", {"label": label, "mix": 0.5})]
     elif loss == "logistic":
@@ -133,6 +134,15 @@ def arms(loss: str, label: str | None) -> list[tuple[str, dict[str, Any]]]:
     extra = {"clusters": 20} if loss == "kmeans" else {"label": label, "penalty": PENALTY}
     found += [("autocoreset", {"loss": loss, "summary": s, **extra}) for s in ("caratheodory", "norm", "mean")]
     return found
+
+
+def fitted(data: Data, model: Any, method: str, options: dict[str, Any], k: int, seed: int) -> tuple[Any, ...]:
+    """Return the loss on all of a fit to `k` chosen by a method; the fit, the rows and their weights."""
+    chosen = get(method.split()[-1])(**options).select(data.pool, Constraints(Budget("rows", k)), seed)
+    rows = np.sort(chosen.rows)
+    weight = chosen.weight[rows] * (data.n / k if method.endswith("random") else 1.0)
+    parameters = model.fit(rows, weight * (data.n / weight.sum()))
+    return float(model.loss(parameters).sum()), parameters, rows, weight
 
 
 def models(data: Data) -> None:
@@ -152,16 +162,13 @@ def models(data: Data) -> None:
         for k in (500, 2000):
             for method, options in arms(loss, label):
                 above, right, own = [], [], []
-                for seed in range(5 if method == "autocoreset" else 10):
-                    chosen = get(method)(**options).select(data.pool, Constraints(Budget("rows", k)), seed)
-                    rows = np.sort(chosen.rows)
-                    weight = chosen.weight[rows]
-                    fitted = model.fit(rows, weight * (data.n / weight.sum()))
-                    above.append(float(model.loss(fitted).sum()) / least - 1)
-                    whole = data.n if method == "random" else 1.0
-                    share = weight / k * whole if method == "random" else weight
-                    own.append(abs(float((share * model.loss(full)[rows]).sum()) / least - 1))
-                    right.append(data.accuracy(fitted) if loss == "logistic" else math.nan)
+                for seed in range(10):
+                    times = 8 if method == "best of 8 random" else 1
+                    tried = [fitted(data, model, method, options, k, 8 * seed + t) for t in range(times)]
+                    cost, parameters, rows, weight = min(tried, key=lambda one: one[0])
+                    above.append(cost / least - 1)
+                    own.append(abs(float((weight * model.loss(full)[rows]).sum()) / least - 1))
+                    right.append(data.accuracy(parameters) if loss == "logistic" else math.nan)
                 told = f", accuracy {mean(right)}" if loss == "logistic" else ""
                 say(f"{loss}, {k} by {method} {options}: loss above {mean(above)}, estimate off by {mean(own)}{told}")
 

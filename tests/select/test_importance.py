@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tamis.errors import BudgetError, InputError, OptionError
 from tamis.select.base import Groups, Pool
 from tamis.select.constraints import Budget, Constraints, Quota
-from tamis.select.fair import arrivals
+from tamis.select.fair import arrivals, different
 from tamis.select.importance import Importance, importance, recorded, shares
 
 Floats = NDArray[np.float64]
@@ -137,6 +137,29 @@ def test_rows_and_weights(signal: list[float], k: int, seed: int) -> None:
     rows, weight = importance(values, k, mix=0, seed=seed, keys=keys)
     assert turned[other].tolist() == rows.tolist()
     assert np.array_equal(weight, same)
+
+
+@given(st.lists(st.integers(0, 12), min_size=2, max_size=25), st.integers(1, 80), st.integers(0, 50))
+def test_the_weights_are_those_of_the_slow_definition(cost: list[int], budget: int, seed: int) -> None:
+    """Left out in turn, each chosen record is replaced: the first that comes in bounds when it might have come."""
+    n, costs = len(cost), np.array(cost)
+    share = shares(np.arange(1.0, n + 1), 0.2)
+    constraints = Constraints(Budget("tokens", budget), costs)
+    pool = Pool(in_place(n), {"signal": np.arange(1.0, n + 1)})
+    chosen = Importance(by="signal", mix=0.2).select(pool, constraints, seed)
+    time, order = arrivals(share, pool.keys, seed, "importance")
+    for row in chosen.rows.tolist():
+        without = constraints.fill(order[order != row], n).rows
+        new = np.setdiff1d(without, chosen.rows)
+        until = time[new].min() if len(new) else np.inf
+        assert chosen.weight[row] == pytest.approx(1 / min(1.0, share[row] * until))
+
+
+def test_different_draws_are_those_of_the_method() -> None:
+    rows, weight = importance(SIGNAL, 12, mix=0, seed=3, keys=in_place(N))
+    same, weights = different(shares(SIGNAL, 0.0), 12, in_place(N), 3, "importance")
+    assert rows.tolist() == same.tolist()
+    assert np.array_equal(weight, weights)
 
 
 def test_zeros_are_set_aside_and_what_was_seen_is_kept() -> None:
