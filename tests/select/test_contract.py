@@ -60,6 +60,20 @@ CASES = (
     Case("herding", {"kernel": "rbf", "reference": 30}),
     Case("instag", {"tags": "tags"}),
     Case("instag", {"tags": "tags", "minimum": 4}),
+    Case("importance", {"by": "tokens"}),
+    Case("importance", {"by": "bytes", "mix": 0, "weights": False}),
+    Case("rs2"),
+    Case("rs2", {"round": 7}),
+    Case("rs2", {"round": 3, "replacement": True}),
+    Case("sensitivity"),
+    Case("sensitivity", {"label": "score", "intercept": False, "mix": 0.2}),
+    Case("sensitivity", {"loss": "logistic"}),
+    Case("sensitivity", {"loss": "logistic", "bound": "lewis"}),
+    Case("sensitivity", {"loss": "kmeans"}),
+    Case("sensitivity", {"loss": "kmeans", "clusters": 4}),
+    Case("autocoreset", {"clusters": 3}),
+    Case("autocoreset", {"loss": "squares", "label": "score", "summary": "norm"}),
+    Case("autocoreset", {"loss": "logistic", "label": "source", "summary": "mean", "draws": 10}),
 )
 
 

@@ -24,6 +24,10 @@
 `multiwinner` a committee elected by several signals, with places for groups
 `herding`     a set whose averages are those of the pool, one record after the other
 `instag`      the most tags first, each record adding one to its pass
+`importance`  in proportion to a signal, with weights
+`rs2`         a fresh random subset for every epoch
+`sensitivity` a weighted sample on which a loss is that of all
+`autocoreset` a weighted set for any model and loss
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -66,6 +70,10 @@ METHODS: dict[str, str] = {
     "multiwinner": "tamis.select.multiwinner:Multiwinner",
     "herding": "tamis.select.herding:Herding",
     "instag": "tamis.select.instag:Instag",
+    "importance": "tamis.select.importance:Importance",
+    "rs2": "tamis.select.rs2:Rs2",
+    "sensitivity": "tamis.select.sensitivity:Sensitivity",
+    "autocoreset": "tamis.select.autocoreset:Autocoreset",
 }
 """Name to "module:class", in the order in which they are listed."""
 
