@@ -24,6 +24,7 @@ from common import machine, table
 from tamis.select import METHODS, get
 from tamis.select.base import Pool, Selector
 from tamis.select.constraints import Budget, Constraints
+from tamis.select.labels import Labels
 
 #: What a method must be told, or is told so that it is not the simplest case.
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -36,6 +37,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "d2": {"by": "tokens"},
     "deita": {"quality": "tokens"},
     "ccnet": {"by": "score"},
+    "rankfusion": {"signals": "score,other,tokens"},
+    "multiwinner": {"signals": "score,other,tokens"},
+    "instag": {"tags": "tags"},
+    "mig": {"tags": "tags"},
+    "importance": {"by": "tokens"},
 }
 WIDTH, CENTRES = 256, 300
 
@@ -69,6 +75,12 @@ def pool_of(method: Selector, n: int) -> Pool:
     wanted = method.needs()
     if "vectors" in wanted:
         columns["vectors"] = vectors(n)
+    if "tags" in wanted:
+        names = [f"tag {i}" for i in range(2_000)]
+        often = np.minimum(random.zipf(1.3, int(tokens.sum()) // 200), len(names)) - 1
+        each = np.diff(np.sort(random.integers(0, len(often), n + 1)))
+        ends = np.cumsum(each)
+        columns["tags"] = Labels.of([[names[t] for t in often[e - m : e]] for e, m in zip(ends, each, strict=True)])
     keys = np.stack([np.arange(n, dtype=np.uint64)] * 2, axis=1)
     return Pool(keys, {name: columns[name] for name in wanted if name in columns})
 

@@ -7,7 +7,7 @@ from typing import Any
 from tamis.errors import OptionError
 from tamis.select import METHODS
 from tamis.select import get as get_method
-from tamis.select.base import REQUIRED, Selector
+from tamis.select.base import REQUIRED, Parameter, Selector
 from tamis.signals import SIGNALS
 from tamis.signals import get as get_signal
 
@@ -56,17 +56,21 @@ def methods() -> list[dict[str, Any]]:
 def _needed(cls: type[Selector]) -> str:
     """Return what a method must be given beside a pool: options, vectors, a target; else "text"."""
     required = [p for p in cls.parameters if p.default is REQUIRED]
-    told = [f"--{p.name}" if p.name == "by" else f"-O {p.name}=" for p in required]
+    told = [_asked(p) for p in required]
     stand_ins = {p.name: p.choices[0] if p.choices else p.type(_STAND_IN) for p in required}
     try:
         method = cls(**stand_ins)
     except OptionError:  # it needs one of several
         several = [p for p in cls.parameters if p.default is None and p.type is str]
-        told.append(" or ".join(f"-O {p.name}=" for p in several))
+        told.append(" or ".join(map(_asked, several)))
         method = cls(**stand_ins, **{p.name: _STAND_IN for p in several})
     if "vectors" in method.needs():
         told.append("vectors")
     return ", ".join([*told, *(["a target"] if cls.flags.needs_target else [])]) or "text"
+
+
+def _asked(parameter: Parameter) -> str:
+    return "--by" if parameter.name == "by" else f"-O {parameter.name}="
 
 
 def table() -> str:
