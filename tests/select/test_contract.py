@@ -74,6 +74,12 @@ CASES = (
     Case("autocoreset", {"clusters": 3}),
     Case("autocoreset", {"loss": "squares", "label": "score", "summary": "norm"}),
     Case("autocoreset", {"loss": "logistic", "label": "source", "summary": "mean", "draws": 10}),
+    Case("cdas", {"by": "ratio", "clusters": 4}),
+    Case("cdas", {"by": "tokens:asc", "most": 1e9}),
+    Case("d3", {"difficulty": "score"}),
+    Case(
+        "d3", {"loss": "bytes", "entropy": "tokens", "vocabulary": 10, "dependability": "ratio", "metric": "euclidean"}
+    ),
 )
 
 

@@ -28,6 +28,8 @@
 `rs2`         a fresh random subset for every epoch
 `sensitivity` a weighted sample on which a loss is that of all
 `autocoreset` a weighted set for any model and loss
+`cdas`        every kind in its share, the highest by a score first
+`d3`          difficult, dependable and different: weighted farthest first
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -74,6 +76,8 @@ METHODS: dict[str, str] = {
     "rs2": "tamis.select.rs2:Rs2",
     "sensitivity": "tamis.select.sensitivity:Sensitivity",
     "autocoreset": "tamis.select.autocoreset:Autocoreset",
+    "cdas": "tamis.select.cdas:Cdas",
+    "d3": "tamis.select.d3:D3",
 }
 """Name to "module:class", in the order in which they are listed."""
 

@@ -66,7 +66,7 @@ class Kcenter(Greedy):
     title = "k-center, farthest first"
     source = "Gonzalez 1985; `outliers`: ours, after Ding, Yu and Wang 2019"
     cost = "O(n d k) time, 16 columns at a time; O(n) memory besides the vectors"
-    promises = "at most twice the smallest possible radius (outliers=0)"
+    promises = "at most twice the smallest possible radius in Euclidean distance, four times in 1 - cosine (outliers=0)"
     use_when = "no record may be far from what is chosen: rare kinds count as much as common ones"
     fails_when = "the pool holds noise: what is farthest from everything is often broken, and is chosen first"
     later = "42.7, random 43.8 in the table of Yu et al. 2024 (WizardLM to 10,000, Llama-2-7B)"
