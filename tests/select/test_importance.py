@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tamis.errors import BudgetError, InputError, OptionError
+from tamis.select import fair
 from tamis.select.base import Groups, Pool
 from tamis.select.constraints import Budget, Constraints, Quota
 from tamis.select.fair import arrivals, different
@@ -70,6 +71,23 @@ def test_weighted_sums_are_those_of_the_pool(constraints: Constraints, times: in
     pool, method = Pool(in_place(N), {"signal": SIGNAL}), Importance(by="signal")
     found = [float((method.select(pool, constraints, seed).weight * VALUE).sum()) for seed in range(times)]
     unbiased(found, VALUE[~DROP].sum() if constraints.drop is not None else VALUE.sum())
+
+
+def test_quotas_in_tokens_for_very_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records of about one length share a trial: the weights of the same draws are close to those of a trial each."""
+    random = np.random.default_rng(0)
+    signal, value, cost = random.gamma(1, 1, 2000), random.normal(2, 1, 2000), random.integers(20, 800, 2000)
+    groups = {"s": Groups.of(np.array(list("abc"))[random.integers(0, 3, 2000)])}
+    pool, method = Pool(in_place(2000), {"signal": signal}), Importance(by="signal")
+    constraints = Constraints(Budget("tokens", 40_000), cost, [Quota.parse("s=a<=20%")], groups)
+    sums = []
+    for trials, levels in ((fair._TRIALS, 32), (0, 32), (0, 1)):
+        monkeypatch.setattr(fair, "_TRIALS", trials)
+        monkeypatch.setattr(fair, "_LEVELS", levels)
+        weighted = [(method.select(pool, constraints, seed).weight * value).sum() for seed in range(20)]
+        sums.append(np.mean(weighted) / value.sum())
+    assert abs(sums[1] - sums[0]) < 0.01
+    assert abs(sums[2] - sums[0]) < 0.1
 
 
 def test_without_weights_the_estimate_is_biased() -> None:

@@ -13,6 +13,7 @@ from tamis.errors import BudgetError, InputError, OptionError
 from tamis.select.base import Pool
 from tamis.select.constraints import Budget, Constraints
 from tamis.select.sensitivity import Sensitivity, sensitivity
+from tamis.vectors.kmeans import kmeans
 
 Floats = NDArray[np.float64]
 
@@ -67,10 +68,23 @@ def test_bounds_by_brute_force() -> None:
     found = score(x, loss="logistic", bound="lewis") * 8 - 1 / 400
     assert found.sum() == pytest.approx(7, rel=1e-3)
     assert hat(one / np.sqrt(found)[:, None]) == pytest.approx(found, rel=2e-3)
-    # k-means: the sensitivity of a row, for random centres, is never above its bound (divided by the sum of bounds).
-    p = score(x, loss="kmeans", clusters=4)
-    assert (p > 0).all()
-    assert p.sum() == pytest.approx(1)
+
+
+def test_kmeans_bounds_by_brute_force() -> None:
+    """For many sets of four centres, no row is a larger part of the cost than its bound; bounds as in a slow sum."""
+    random = np.random.default_rng(0)
+    x = (random.normal(size=(200, 3)) * random.gamma(1, 2, (200, 1))).astype(np.float32)
+    found = kmeans(x, 4, keys=in_place(200))
+    square = ((x[:, None].astype(float) - found.centroids) ** 2).sum(axis=2).min(axis=1)
+    bounds, alpha = np.empty(200), 16 * (2 + 2)
+    for i, cluster in enumerate(found.labels):
+        those = found.labels == cluster
+        bounds[i] = alpha * (square[i] + 2 * square[those].mean()) / square.mean() + 4 * 200 / those.sum()
+    assert score(x, loss="kmeans", clusters=4) == pytest.approx(bounds / bounds.sum(), rel=1e-3)
+    for _ in range(300):
+        centres = x[random.choice(200, 4, replace=False)] + random.normal(size=3) * random.choice([0, 1, 10])
+        cost = ((x[:, None] - centres) ** 2).sum(axis=2).min(axis=1)
+        assert (cost / cost.mean() <= bounds).all()
 
 
 def test_sensitivity_is_the_largest_part() -> None:
