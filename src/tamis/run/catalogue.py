@@ -58,15 +58,22 @@ def _needed(cls: type[Selector]) -> str:
     required = [p for p in cls.parameters if p.default is REQUIRED]
     told = [_asked(p) for p in required]
     stand_ins = {p.name: p.choices[0] if p.choices else p.type(_STAND_IN) for p in required}
-    try:
-        method = cls(**stand_ins)
-    except OptionError:  # it needs one of several
+    method = _made(cls, stand_ins)
+    if method is None:  # it needs one of several
         several = [p for p in cls.parameters if p.default is None and p.type is str]
-        told.append(" or ".join(map(_asked, several)))
-        method = cls(**stand_ins, **{p.name: _STAND_IN for p in several})
+        alone = {p: made for p in several if (made := _made(cls, {**stand_ins, p.name: _STAND_IN}))}
+        told.append(" or ".join(map(_asked, alone)))
+        method = next(iter(alone.values()))
     if "vectors" in method.needs():
         told.append("vectors")
     return ", ".join([*told, *(["a target"] if cls.flags.needs_target else [])]) or "text"
+
+
+def _made(cls: type[Selector], options: dict[str, Any]) -> Selector | None:
+    try:
+        return cls(**options)
+    except OptionError:
+        return None
 
 
 def _asked(parameter: Parameter) -> str:
