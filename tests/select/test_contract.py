@@ -52,6 +52,9 @@ CASES = (
     Case("volume", {"directions": 3, "kernel": "cosine"}),
     Case("instag", {"tags": "tags"}),
     Case("instag", {"tags": "tags", "minimum": 4}),
+    Case("mig"),
+    Case("mig", {"tags": "tags", "quality": "tokens", "threshold": 0.6}),
+    Case("mig", {"tags": "tags", "gain": "exact", "phi": "exponential", "norm": True}),
 )
 
 

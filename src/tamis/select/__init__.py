@@ -21,6 +21,7 @@
 `kdpp`        a random set that is spread out, likelier the larger its volume
 `volume`      records to label for a regression, with weights
 `instag`      the most tags first, each record adding one to its pass
+`mig`         what adds the most to the coverage of a graph of tags
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -60,6 +61,7 @@ METHODS: dict[str, str] = {
     "kdpp": "tamis.select.kdpp:Kdpp",
     "volume": "tamis.select.volume:Volume",
     "instag": "tamis.select.instag:Instag",
+    "mig": "tamis.select.mig:Mig",
 }
 """Name to "module:class", in the order in which they are listed."""
 
