@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import tamis
 from tamis.errors import BudgetError, InputError, OptionError
+from tamis.select import label_graph
 from tamis.select.base import Groups, Pool
 from tamis.select.constraints import Budget, Constraints, Quota
 from tamis.select.label_graph import alike, reach
@@ -157,6 +158,13 @@ def test_what_is_reached() -> None:
     assert found.starts.tolist() == [0, 3, 3, 3]
     assert found.to.tolist() == [0, 1, 2]
     assert found.mass == pytest.approx([3 / 1.75, 3 / 1.5, 0.5 / 1.25])
+
+
+def test_a_graph_that_joins_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_graph, "_MOST", 6)
+    assert mig(TAGS, 2, similarity=W, spread=0).tolist() == [3, 1]
+    with pytest.raises(OptionError, match=r"at most 6 labels in all, got 8 by 1 edges of 3 labels\. Raise the thr"):
+        mig(TAGS, 2, similarity=W)
 
 
 def test_joined_labels_are_those_of_all_pairs() -> None:

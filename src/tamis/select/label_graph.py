@@ -19,7 +19,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tamis.engine.local import Local
-from tamis.errors import InputError
+from tamis.errors import InputError, OptionError
 from tamis.select.labels import Labels
 from tamis.vectors.products import pack, products
 from tamis.vectors.tiles import Tiles, zero_rows
@@ -28,6 +28,7 @@ __all__ = ["Links", "Reach", "alike", "given", "reach"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
+_MOST = 1 << 29  # labels reached by all records: 6 GB
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,17 +112,32 @@ def reach(labels: Labels, worth: _Floats, links: Links, spread: float) -> Reach:
     """Return what each of `n` records gives: `worth[i]` for each of its labels, passed on along `links`.
 
     `spread` is `a`; records of worth 0 give nothing.
+
+    Raises
+    ------
+    OptionError
+        The records reach more labels than memory should hold.
     """
     total = np.ones(len(links))
     np.add.at(total, np.repeat(np.arange(len(links)), np.diff(links.starts)), spread * links.weight)
-    return Reach(*_reach(labels.offsets, labels.codes, worth, links.starts, links.to, links.weight, total, spread))
+    if spread == 0:
+        links = Links(np.zeros_like(links.starts), links.to[:0], links.weight[:0])
+    starts = _count(labels.offsets, labels.codes, worth, links.starts, links.to)
+    if starts[-1] > _MOST:
+        raise OptionError(
+            f"label graph: expected records to reach at most {_MOST:,} labels in all, got {starts[-1]:,} by"
+            f" {len(links.to) // 2:,} edges of {len(links):,} labels. Raise the threshold, or set spread=0."
+        )
+    return Reach(
+        starts, *_fill(starts, labels.offsets, labels.codes, worth, links.starts, links.to, links.weight, total, spread)
+    )
 
 
 @njit(nogil=True, cache=True)
-def _reach(offsets, codes, worth, starts, to, weight, total, spread):  # type: ignore[no-untyped-def]
-    """Return the arrays of `Reach`: counted in a first pass, written in a second."""
-    n, m = len(offsets) - 1, len(starts) - 1
-    seen = np.full(m, -1, np.int64)
+def _count(offsets, codes, worth, starts, to):  # type: ignore[no-untyped-def]
+    """Return where each record's labels begin: the sums of how many it reaches."""
+    n = len(offsets) - 1
+    seen = np.full(len(starts) - 1, -1, np.int64)
     out = np.zeros(n + 1, np.int64)
     for i in range(n):
         count = 0
@@ -130,35 +146,41 @@ def _reach(offsets, codes, worth, starts, to, weight, total, spread):  # type: i
                 if seen[c] != i:
                     seen[c] = i
                     count += 1
-                if spread > 0:
-                    for q in to[starts[c] : starts[c + 1]]:
-                        if seen[q] != i:
-                            seen[q] = i
-                            count += 1
+                for q in to[starts[c] : starts[c + 1]]:
+                    if seen[q] != i:
+                        seen[q] = i
+                        count += 1
         out[i + 1] = out[i] + count
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _fill(out, offsets, codes, worth, starts, to, weight, total, spread):  # type: ignore[no-untyped-def]
+    """Return the labels that each record reaches, ascending, and what it gives to each."""
+    n, m = len(offsets) - 1, len(starts) - 1
+    seen = np.full(m, -1, np.int64)
+    sums = np.zeros(m)
     reached = np.empty(out[n], np.int32)
     mass = np.empty(out[n])
-    sums = np.zeros(m)
     for i in range(n):
         at = out[i]
         if out[i + 1] == at:
             continue
         for c in codes[offsets[i] : offsets[i + 1]]:
-            if seen[c] != n + i:
-                seen[c] = n + i
+            if seen[c] != i:
+                seen[c] = i
                 reached[at] = c
                 at += 1
             sums[c] += worth[i] / total[c]
-            if spread > 0:
-                for t in range(starts[c], starts[c + 1]):
-                    q = to[t]
-                    if seen[q] != n + i:
-                        seen[q] = n + i
-                        reached[at] = q
-                        at += 1
-                    sums[q] += worth[i] * spread * weight[t] / total[q]
+            for t in range(starts[c], starts[c + 1]):
+                q = to[t]
+                if seen[q] != i:
+                    seen[q] = i
+                    reached[at] = q
+                    at += 1
+                sums[q] += worth[i] * spread * weight[t] / total[q]
         reached[out[i] : at] = np.sort(reached[out[i] : at])
         for t in range(out[i], at):
             mass[t] = sums[reached[t]]
             sums[reached[t]] = 0.0
-    return out, reached, mass
+    return reached, mass
