@@ -107,14 +107,14 @@ class Mig(Greedy):
     name = "mig"
     title = "Information gain on a label graph"
     source = "MIG (2025); `gain=exact`, clusters in place of tags, gains computed only where they may matter: ours"
-    cost = "O(names^2 d) time for the graph, at most O(k n) for gains, in practice about k; 12 bytes a tag reached"
+    cost = "O(names^2 d) time for the graph, at most O(k n) gains, in practice far fewer; 12 bytes a tag reached"
     promises = "gain=exact, a budget in rows, no quotas: at least 1 - 1/e = 63 % of the best coverage; linear: nothing"
     use_when = "records carry tags and a score, and good ones of every kind are wanted"
     fails_when = "tags or scores are noise; many are wanted of few tags: then quality decides alone"
     later = "its own table: 55.32, full 53.59, random 51.81 (Llama-3.1-8B, Tulu3 to 50K); no independent one known"
     flags = Flags(needs_all=True)
     parameters = (
-        *label_parameters(None, "the field that holds the tags; default clusters of the vectors"),
+        *label_parameters(None, "the field of tags, by default clusters of the vectors"),
         Parameter("quality", str, None, "the signal that says how good a record is, at least 0; default all alike"),
         Parameter("gain", str, "linear", "what a record adds: to first order, or exactly", ("linear", "exact")),
         Parameter("threshold", float, 0.9, "cosine from which tags are joined", low=0, high=1),
@@ -122,7 +122,7 @@ class Mig(Greedy):
         Parameter("phi", str, "power", "coverage: (z + 1e-6)^power, or 1 - exp(-z)", ("power", "exponential")),
         Parameter("power", float, 0.8, "its exponent", low=0.01, high=0.99),
         Parameter("norm", bool, False, "share a record's quality among its tags, instead of to each"),
-        Parameter("encoder", str, DEFAULT, "what gives tags their vectors: wordllama, model2vec:NAME, ..."),
+        Parameter("tag_encoder", str, DEFAULT, "what gives tags their vectors: wordllama, model2vec:NAME, ..."),
         Parameter("clusters", int, None, "clusters without tags; default the square root of the pool", low=1),
         Parameter("per_token", bool, True, "with a token budget, compare gains a token"),
     )
@@ -138,7 +138,7 @@ class Mig(Greedy):
     phi: str
     power: float
     norm: bool
-    encoder: str
+    tag_encoder: str
     clusters: int | None
     per_token: bool
     _links: Links | None = None
@@ -219,7 +219,7 @@ class Mig(Greedy):
             links = self._links
             if links is None:
                 texts = Text.of(pa.array(labels.names, pa.large_string()))
-                links = alike(encoder(self.encoder).encode(texts), self.threshold)
+                links = alike(encoder(self.tag_encoder).encode(texts), self.threshold)
             return labels, links, np.zeros(len(pool), np.bool_)
         x = pool.vectors("vectors", self.name)
         zero = zero_rows(x)
