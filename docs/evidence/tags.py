@@ -1,6 +1,6 @@
 """What the pages of instag and mig claim to have measured, measured again.
 
-    .venv/bin/python docs/evidence/tags.py [papers] [speed]
+    .venv/bin/python docs/evidence/tags.py [papers] [answers] [speed]
 
 The papers of `corpus_arxiv/arxiv_stat.jsonl.xz`, their categories as tags, beside random choices. "Cover" is the
 mean cosine of all records of the pool to the chosen record nearest to each, of vectors of the abstracts, which the
@@ -23,12 +23,19 @@ from tamis.select import get
 from tamis.select.base import Pool
 from tamis.select.constraints import Budget, Constraints
 from tamis.select.labels import Labels
-from vectors import DATA, cover, encoded, say
+from tamis.select.mig import Mig
+from vectors import DATA, alpaca, cover, encoded, say, texts_of
 
 TAGS = {"tags": "tags"}
 ARMS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("random", {}),
     ("instag", TAGS),
+    ("mig", TAGS),
+    ("mig", {**TAGS, "gain": "exact"}),
+    ("mig", {**TAGS, "spread": 0}),
+    ("mig", {**TAGS, "spread": 0, "gain": "exact"}),
+    ("mig", {}),
+    ("mig", {"gain": "exact"}),
 )
 
 
@@ -44,10 +51,11 @@ def papers() -> None:
     say(f"papers: {len(pool):,}, {len(labels.names)} categories, {labels.sizes().mean():.2f} a paper")
     for k in (200, 2000):
         for method, options in ARMS:
-            made, found, took = get(method)(**options), [], 0.0
+            made, found, took, facts = get(method)(**options), [], 0.0, {}
             for seed in range(5 if made.flags.random else 1):
                 start = time.perf_counter()
-                rows = made.select(pool, Constraints(Budget("rows", k)), seed).rows
+                chosen = made.select(pool, Constraints(Budget("rows", k)), seed)
+                rows, facts = chosen.rows, dict(chosen.facts)
                 took = took or time.perf_counter() - start
                 part = labels.take(rows)
                 share = part.counts() / part.counts().sum()
@@ -55,6 +63,7 @@ def papers() -> None:
                     (
                         cover(x, rows), vendi(x[rows]), len(part.names), part.sizes().mean(),
                         np.exp(-(share * np.log(share)).sum()), np.median(pool.numbers("length", "papers")[rows]),
+                        (part.counts() ** 0.8).sum(),
                     )
                 )  # fmt: skip
             told = ", ".join(f"{name}={value}" for name, value in options.items() if name != "tags")
@@ -62,14 +71,45 @@ def papers() -> None:
             say(
                 f"{k:,} by {method} {told}: cover {mean[0]:.3f} (range {spread[0]:.3f}), Vendi {mean[1]:.1f}"
                 f" ({spread[1]:.1f}), categories {mean[2]:.0f} ({spread[2]:.0f}), {mean[3]:.2f} a paper, exp entropy"
-                f" {mean[4]:.1f}, median characters {mean[5]:.0f}, {took:.2f} s"
+                f" {mean[4]:.1f}, median characters {mean[5]:.0f}, sum of counts^0.8 {mean[6]:.0f} ({spread[6]:.0f}),"
+                f" {took:.2f} s {facts}"
+            )
+
+
+def answers() -> None:
+    """Choose of alpaca by the length of its outputs, with clusters in place of tags."""
+    records = alpaca()
+    x, keys = encoded(texts_of(records, "instruction", "input", "output"))
+    output = np.array([len(record["output"]) for record in records], np.float64)
+    pool = Pool.build(keys, {"vectors": x, "output": output})[0]
+    x, output = pool.vectors("vectors", "answers"), pool.numbers("output", "answers")
+    arms: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("random", {}),
+        ("top", {"by": "output"}),
+        ("mig", {"quality": "output"}),
+        ("mig", {"quality": "output", "gain": "exact"}),
+        ("mig", {}),
+    )
+    for k in (520, 5200):
+        for method, options in arms:
+            made, found = get(method)(**options), []
+            start = time.perf_counter()
+            for seed in range(3 if made.flags.random else 1):
+                rows = made.select(pool, Constraints(Budget("rows", k)), seed).rows
+                found.append((cover(x, rows), vendi(x[rows]), float(np.median(output[rows]))))
+            mean, spread = np.mean(found, axis=0), np.ptp(found, axis=0)
+            say(
+                f"alpaca, {k:,} by {method} {options}: cover {mean[0]:.3f} ({spread[0]:.3f}), Vendi {mean[1]:.1f}"
+                f" ({spread[1]:.1f}), median characters {mean[2]:.0f} ({spread[2]:.0f}),"
+                f" {time.perf_counter() - start:.1f} s in all"
             )
 
 
 def speed() -> None:
     """Time 1,000 of 100,000 records with 4.5 of 6,000 tags each, their frequencies falling as 1 / rank."""
     random = np.random.default_rng(0)
-    names = np.array([f"tag {i}" for i in range(6000)], object)
+    words = random.choice(list("abcdefghijklmnopqrstuvwxyz"), (2, 6000, 6))
+    names = np.array([" ".join("".join(words[j, i]) for j in (0, 1)) for i in range(6000)], object)
     chance = 1 / np.arange(1, 6001)
     sizes = random.poisson(4.5, 100_000)
     drawn = np.split(random.choice(6000, int(sizes.sum()), p=chance / chance.sum()), np.cumsum(sizes)[:-1])
@@ -81,12 +121,13 @@ def speed() -> None:
             continue
         for k in (10, 1000, 10_000, 100_000):
             start = time.perf_counter()
-            made.select(pool, Constraints(Budget("rows", k)))
-            say(f"{method} {options}: {k:,} of 100,000 in {time.perf_counter() - start:.2f} s")
+            facts = made.select(pool, Constraints(Budget("rows", k))).facts
+            gains = f", {made.operations():,} gains, {facts['edges']:,} edges" if isinstance(made, Mig) else ""
+            say(f"{method} {options}: {k:,} of 100,000 in {time.perf_counter() - start:.2f} s{gains}")
 
 
 if __name__ == "__main__":
-    wanted = sys.argv[1:] or ["papers", "speed"]
-    for job in (papers, speed):
+    wanted = sys.argv[1:] or ["papers", "answers", "speed"]
+    for job in (papers, answers, speed):
         if job.__name__ in wanted:
             job()

@@ -80,6 +80,9 @@ CASES = (
     Case(
         "d3", {"loss": "bytes", "entropy": "tokens", "vocabulary": 10, "dependability": "ratio", "metric": "euclidean"}
     ),
+    Case("mig"),
+    Case("mig", {"tags": "tags", "quality": "tokens", "threshold": 0.6}),
+    Case("mig", {"tags": "tags", "gain": "exact", "phi": "exponential", "norm": True}),
 )
 
 

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -125,51 +120,6 @@ def test_bad_input() -> None:
         instag([["a", 7]], 1)
     with pytest.raises(OptionError, match="needs the option 'tags'"):
         Instag()
-
-
-def test_a_field_of_any_shape_gives_the_same_choice(tmp_path: Path) -> None:
-    """Lists, objects of a tagger, texts with a separator, JSON in a text, a table: one choice."""
-    random = np.random.default_rng(0)
-    sets = [sorted({f"T {j}" for j in random.integers(0, 9, random.integers(0, 5))}) for _ in range(40)]
-    base = [{"id": f"r{i}", "text": f"text number {i}"} for i in range(40)]
-    objects = [[{"tag": tag, "explanation": "why"} for tag in one] for one in sets]
-    shapes: dict[str, list[object]] = {
-        "lists": list(sets),
-        "objects": list(objects),
-        "texts": [", ".join(one) for one in sets],
-        "json": [json.dumps(one) for one in objects],
-        "mixed": [one if i % 2 else ", ".join(one) for i, one in enumerate(sets)],
-    }
-    found = {}
-    for name, values in shapes.items():
-        rows = [{**record, "tags": value} for record, value in zip(base, values, strict=True)]
-        path = tmp_path / f"{name}.jsonl"
-        path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-        with tamis.select(str(path), n=9, id="id", text="text", method="instag", tags="tags") as chosen:
-            found[name] = chosen.ids
-        if name != "mixed":
-            pq.write_table(pa.Table.from_pylist(rows), tmp_path / f"{name}.parquet")
-            with tamis.select(
-                str(tmp_path / f"{name}.parquet"), n=9, id="id", text="text", method="instag", tags="tags"
-            ) as chosen:
-                found[f"{name}, table"] = chosen.ids
-    assert len({tuple(ids.to_pylist()) for ids in found.values()}) == 1
-
-
-def test_an_object_s_other_member(tmp_path: Path) -> None:
-    rows = [{"id": str(i), "text": f"t{i}", "tags": [{"name": f"n{j}"} for j in range(i % 4)]} for i in range(8)]
-    with tamis.select(rows, n=2, id="id", text="text", method="instag", tags="tags.name") as chosen:
-        assert sorted(chosen.ids.to_pylist()) == ["3", "7"]
-
-
-def test_wrong_fields_are_told() -> None:
-    rows = [{"id": str(i), "text": f"t{i}", "tags": i, "labels": {"a": 1}} for i in range(4)]
-    with pytest.raises(InputError, match=r"field 'tags', .*line 1: expected a list of texts.* got 0"):
-        tamis.select(rows, n=2, id="id", text="text", method="instag", tags="tags")
-    with pytest.raises(InputError, match=r"field 'labels', .* got \{'a': 1\}"):
-        tamis.select(rows, n=2, id="id", text="text", method="instag", tags="labels")
-    with pytest.raises(InputError, match=r"field 'tagz': expected labels.* no record has any\. Did you mean 'tags'"):
-        tamis.select(rows, n=2, id="id", text="text", method="instag", tags="tagz")
 
 
 def test_real_categories_are_covered() -> None:

@@ -30,6 +30,7 @@
 `autocoreset` a weighted set for any model and loss
 `cdas`        every kind in its share, the highest by a score first
 `d3`          difficult, dependable and different: weighted farthest first
+`mig`         what adds the most to the coverage of a graph of tags
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -78,6 +79,7 @@ METHODS: dict[str, str] = {
     "autocoreset": "tamis.select.autocoreset:Autocoreset",
     "cdas": "tamis.select.cdas:Cdas",
     "d3": "tamis.select.d3:D3",
+    "mig": "tamis.select.mig:Mig",
 }
 """Name to "module:class", in the order in which they are listed."""
 

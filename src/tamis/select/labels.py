@@ -112,10 +112,10 @@ def _sets(rows: NDArray[np.int64], codes: NDArray[np.int64], names: Any, n: int)
     return Labels(offsets, (pairs % max(1, len(words))).astype(np.int32), tuple(words))
 
 
-def label_parameters(default: Any = REQUIRED, doc: str = "the field that holds the tags") -> tuple[Parameter, ...]:
+def label_parameters(default: Any = REQUIRED, doc: str = "the field of tags") -> tuple[Parameter, ...]:
     """Return the options of a method that reads labels: the field, and how they are cleaned."""
     return (
-        Parameter("tags", str, default, f"{doc}: a list of texts or of objects with `tag` (else FIELD.KEY), or a text"),
+        Parameter("tags", str, default, f"{doc}; lists of texts, or of objects with `tag` (else FIELD.KEY), or texts"),
         Parameter("separator", str, ",", "what a text is cut at into tags"),
         Parameter("lower", bool, True, "upper and lower case are one"),
         Parameter("minimum", int, 1, "records a tag must be on to count", low=1),
