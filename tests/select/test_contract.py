@@ -50,6 +50,8 @@ CASES = (
     Case("kdpp", {"kernel": "linear", "directions": "leading", "quality": "ratio"}),
     Case("volume"),
     Case("volume", {"directions": 3, "kernel": "cosine"}),
+    Case("quadmix", {"signals": "ratio,score,bytes:asc"}),
+    Case("quadmix", {"signals": "ratio", "domains": "source", "share": "records", "omega": 0.5, "copies": False}),
 )
 
 

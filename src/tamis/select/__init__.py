@@ -20,6 +20,7 @@
 `dpp`         the set of largest volume: good, and different together
 `kdpp`        a random set that is spread out, likelier the larger its volume
 `volume`      records to label for a regression, with weights
+`quadmix`     several scores merged per domain, drawn along a curve
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -58,6 +59,7 @@ METHODS: dict[str, str] = {
     "dpp": "tamis.select.dpp:Dpp",
     "kdpp": "tamis.select.kdpp:Kdpp",
     "volume": "tamis.select.volume:Volume",
+    "quadmix": "tamis.select.quadmix:Quadmix",
 }
 """Name to "module:class", in the order in which they are listed."""
 
