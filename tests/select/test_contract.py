@@ -83,6 +83,8 @@ CASES = (
     Case("mig"),
     Case("mig", {"tags": "tags", "quality": "tokens", "threshold": 0.6}),
     Case("mig", {"tags": "tags", "gain": "exact", "phi": "exponential", "norm": True}),
+    Case("quadmix", {"signals": "ratio,score,bytes:asc"}),
+    Case("quadmix", {"signals": "ratio", "domains": "source", "share": "records", "omega": 0.5, "copies": False}),
 )
 
 

@@ -31,6 +31,7 @@
 `cdas`        every kind in its share, the highest by a score first
 `d3`          difficult, dependable and different: weighted farthest first
 `mig`         what adds the most to the coverage of a graph of tags
+`quadmix`     several scores merged per domain, drawn along a curve
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -80,6 +81,7 @@ METHODS: dict[str, str] = {
     "cdas": "tamis.select.cdas:Cdas",
     "d3": "tamis.select.d3:D3",
     "mig": "tamis.select.mig:Mig",
+    "quadmix": "tamis.select.quadmix:Quadmix",
 }
 """Name to "module:class", in the order in which they are listed."""
 
