@@ -50,6 +50,10 @@ CASES = (
     Case("kdpp", {"kernel": "linear", "directions": "leading", "quality": "ratio"}),
     Case("volume"),
     Case("volume", {"directions": 3, "kernel": "cosine"}),
+    Case("adapt", {"signals": "score,ratio:asc,bytes"}),
+    Case("adapt", {"signals": "ratio,score", "clusters": 4, "budgets": "spread", "inside": "middle"}),
+    Case("quad", {"influence": "score", "arms": 2, "gamma": 8}),
+    Case("quad", {"influence": "ratio", "clusters": 6, "arms": 2, "gamma": 3, "alpha": 0.5}),
 )
 
 
