@@ -11,7 +11,7 @@ from tamis.errors import InputError, OptionError
 from tamis.select.base import Pool
 from tamis.select.cdas import Cdas, cdas
 from tamis.select.constraints import Budget, Constraints
-from tamis.select.shares import in_shares
+from tamis.select.shares import shared
 from tamis.vectors.kmeans import kmeans
 from tamis.vectors.tiles import content_keys
 
@@ -71,12 +71,10 @@ def test_order_does_not_matter_and_the_lowest_can_come_first() -> None:
     assert score[up].mean() > 0.7 > 0.3 > score[down].mean()
 
 
-def test_in_shares_by_hand() -> None:
-    """Cluster 0 (rows 5 6 7, scores 1 3 2) gives 2, cluster 1 (rows 8 9, scores 1 2) gives 1: mixed, then the rest."""
-    labels = np.array([0, 0, 0, 1, 1], np.int32)
-    rows, inside = in_shares(np.array([5, 6, 7, 8, 9]), labels, np.array([2, 1]), np.array([1.0, 3.0, 2.0, 1.0, 2.0]))
+def test_shared_by_hand() -> None:
+    """Cluster 0 (rows 6 7 5, best first) gives 2, cluster 1 (rows 9 8) gives 1: mixed, then the rest."""
+    rows = shared(np.array([6, 9, 7, 8, 5]), np.array([0, 1, 0, 1, 0], np.int32), np.array([2, 1]))
     assert rows.tolist() == [6, 9, 7, 5, 8]  # at 1/4, 1/2, 3/4; then both at 1/2
-    assert inside.tolist() == [True, True, True, False, False]
 
 
 def test_bad_input() -> None:

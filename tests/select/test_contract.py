@@ -85,6 +85,10 @@ CASES = (
     Case("mig", {"tags": "tags", "gain": "exact", "phi": "exponential", "norm": True}),
     Case("quadmix", {"signals": "ratio,score,bytes:asc"}),
     Case("quadmix", {"signals": "ratio", "domains": "source", "share": "records", "omega": 0.5, "copies": False}),
+    Case("adapt", {"signals": "score,ratio:asc,bytes"}),
+    Case("adapt", {"signals": "ratio,score", "clusters": 4, "budgets": "spread", "inside": "middle"}),
+    Case("quad", {"influence": "score", "arms": 2, "gamma": 8}),
+    Case("quad", {"influence": "ratio", "clusters": 6, "arms": 2, "gamma": 3, "alpha": 0.5}),
 )
 
 

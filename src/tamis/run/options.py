@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tamis.corpus.sources import redact
 from tamis.engine import available_memory, parse_size
 from tamis.errors import BudgetError, OptionError
 
-__all__ = ["Job", "Runtime", "default_method", "parse_rate"]
+__all__ = ["Job", "Runtime", "default_method", "named", "parse_rate", "told_options"]
 
 
 @dataclass(frozen=True)
@@ -121,12 +122,11 @@ class Job:
             raise OptionError(f"--seed: expected a whole number, got {self.seed!r}.")
 
     def asdict(self) -> dict[str, Any]:
-        """Return the options as JSON-able values; an encoder in memory as its name in angle brackets."""
+        """Return the options as JSON-able values; what is only in memory as its name in angle brackets."""
         plain = self.encoder
         if not isinstance(plain, str):
-            known = getattr(plain, "name", None) or getattr(plain, "__qualname__", type(plain).__name__)
-            plain = os.fspath(plain) if isinstance(plain, os.PathLike) else f"<{known}>"
-        return dataclasses.asdict(dataclasses.replace(self, encoder=plain))
+            plain = os.fspath(plain) if isinstance(plain, os.PathLike) else named(plain)
+        return dataclasses.asdict(dataclasses.replace(self, encoder=plain, options=told_options(self.options)))
 
     def files(self) -> list[Path]:
         """Return what the job reads, as paths: no output may be one of them."""
@@ -135,6 +135,16 @@ class Job:
     def told(self, verb: str) -> str:
         """Return the job in a line, without secrets: what others see of it while it runs."""
         return f"tamis {verb} {' '.join(map(redact, self.pool))}"
+
+
+def named(thing: Any) -> str:
+    """Return the name of what is only in memory, a function or an array, in angle brackets."""
+    return f"<{getattr(thing, 'name', None) or getattr(thing, '__qualname__', type(thing).__name__)}>"
+
+
+def told_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a method's options as a manifest holds them: functions by their names."""
+    return {name: named(value) if callable(value) else value for name, value in options.items()}
 
 
 @dataclass(frozen=True)

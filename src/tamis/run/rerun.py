@@ -17,6 +17,9 @@ from tamis.run.options import Job, Runtime
 from tamis.run.outputs import Outputs
 from tamis.run.progress import Progress
 from tamis.run.select import run_select
+from tamis.select import METHODS
+from tamis.select import get as get_method
+from tamis.select.parameters import Function
 
 __all__ = ["rerun"]
 
@@ -50,6 +53,11 @@ def rerun(path: Path, runtime: Runtime, progress: Progress | None = None) -> dic
         raise InputError(
             f"{path}: its vectors came from {told['job']['encoder']} in memory, which is not in a manifest."
         )
+    for name in _functions(told["job"]):
+        raise InputError(
+            f"{path}: its method '{told['job']['method']}' asked the function {told['job']['options'][name]}"
+            f" (option '{name}'), which is not in a manifest. Call tamis.select with it again."
+        )
     with _folder(told["run"].get("folder")), tempfile.TemporaryDirectory(prefix="tamis-rerun-") as scratch:
         target = Path(scratch) / told["output"]["name"]
         again = _annotate if told.get("verb") == "annotate" else _select
@@ -61,6 +69,13 @@ def rerun(path: Path, runtime: Runtime, progress: Progress | None = None) -> dic
         {"name": name, "same": before.get(name) == after.get(name)} for name in sorted(before.keys() | after.keys())
     ]
     return {"same": all(part["same"] for part in outputs), "outputs": outputs, "counts": found["counts"]}
+
+
+def _functions(job: dict[str, Any]) -> list[str]:
+    """Return the options of a job that were functions."""
+    given = job.get("options") or {}
+    table = get_method(job["method"]).parameters if job.get("method") in METHODS else ()
+    return [parameter.name for parameter in table if parameter.type is Function and given.get(parameter.name)]
 
 
 def _select(path: Path, told: dict[str, Any], target: Path, runtime: Runtime, progress: Progress | None) -> None:

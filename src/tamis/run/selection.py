@@ -20,7 +20,7 @@ from tamis.run import manifest
 from tamis.run.choose import Choice
 from tamis.run.decisions import decision_batches, write_decisions
 from tamis.run.inputs import Inputs
-from tamis.run.options import Job
+from tamis.run.options import Job, told_options
 from tamis.run.outputs import Draft, Outputs
 from tamis.run.progress import Progress
 from tamis.run.write import tables_of, write_ids, write_records, write_rejected
@@ -251,7 +251,11 @@ class Selection:
                 "ids_only": ids_only,
                 "report": report,
             },
-            "method": {"name": self.method.name, "options": dict(self.method.options), "source": self.method.source},
+            "method": {
+                "name": self.method.name,
+                "options": told_options(self.method.options),
+                "source": self.method.source,
+            },
             "signals": {name: signal.key() for name, signal in self.inputs.signals.items()},
             "inputs": manifest.inputs_of(self.corpus),
             "targets": [part for target in self.targets for part in manifest.inputs_of(target)],

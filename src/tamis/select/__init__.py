@@ -32,6 +32,8 @@
 `d3`          difficult, dependable and different: weighted farthest first
 `mig`         what adds the most to the coverage of a graph of tags
 `quadmix`     several scores merged per domain, drawn along a curve
+`adapt`       skills in equal numbers, each by the score that tells most there
+`quad`        the most influential, asked about few, by a bandit over clusters
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -82,6 +84,8 @@ METHODS: dict[str, str] = {
     "d3": "tamis.select.d3:D3",
     "mig": "tamis.select.mig:Mig",
     "quadmix": "tamis.select.quadmix:Quadmix",
+    "adapt": "tamis.select.adapt:Adapt",
+    "quad": "tamis.select.quad:Quad",
 }
 """Name to "module:class", in the order in which they are listed."""
 

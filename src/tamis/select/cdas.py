@@ -19,8 +19,7 @@ from tamis.select.base import REQUIRED, Chosen, Flags, Parameter, Pool, Ranking,
 from tamis.select.constraints import Budget, Constraints
 from tamis.select.determinantal import one_each, wanted
 from tamis.select.direction import directed
-from tamis.select.kmq import quotas
-from tamis.select.shares import in_shares
+from tamis.select.shares import quotas, shared
 from tamis.vectors.kmeans import kmeans
 from tamis.vectors.tiles import canonical, subset, zero_rows
 
@@ -116,6 +115,7 @@ class Cdas(Selector):
             found = kmeans(subset(x, rows), self.clusters, seed=0, spherical=True, keys=pool.keys[rows])
             sizes = np.bincount(found.labels)
             shares = quotas(sizes, sizes.astype(np.float64), self._budget or len(rows))
-            rows, _ = in_shares(rows, found.labels, shares, (-value if self.ascending else value)[rows])
+            best = np.argsort(value[rows] if self.ascending else -value[rows], kind="stable")
+            rows = shared(rows[best], found.labels[best], shares)
             facts |= {"clusters": int((sizes > 0).sum()), "shares": [int(shares.min()), int(shares.max())]}
         return Ranking(rows, value, "cdas: among the highest of its cluster", aside, asides, facts=facts)

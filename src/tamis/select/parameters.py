@@ -14,12 +14,23 @@ from typing import Any, Final
 
 from tamis.errors import OptionError, unknown
 
-__all__ = ["REQUIRED", "Parameter", "resolve"]
+__all__ = ["REQUIRED", "Function", "Parameter", "resolve"]
 
 REQUIRED: Final = object()
 """The default of a parameter that has none."""
 
-_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+
+class Function:
+    """The type of a parameter that is a function: no command line can give it, no manifest brings it back."""
+
+
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    Function: "a function, which only Python can give",
+}
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
 
@@ -32,7 +43,7 @@ class Parameter:
     name : str
         As written in Python and after `-O`.
     type : type
-        `int`, `float`, `bool` or `str`.
+        `int`, `float`, `bool`, `str` or `Function`.
     default : Any
         The value when it is not given; `REQUIRED` when it must be; None means "not set".
     doc : str
@@ -83,6 +94,10 @@ class Parameter:
         text = value.strip() if isinstance(value, str) else None
         if self.type is str:
             if not isinstance(value, str) or not text:
+                raise TypeError
+            return value
+        if self.type is Function:
+            if not callable(value):
                 raise TypeError
             return value
         if self.type is bool:
