@@ -23,6 +23,7 @@
 `rankfusion`  the best by several signals together
 `multiwinner` a committee elected by several signals, with places for groups
 `herding`     a set whose averages are those of the pool, one record after the other
+`sieve`       records that represent all that came by, in one pass
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -64,6 +65,7 @@ METHODS: dict[str, str] = {
     "rankfusion": "tamis.select.rankfusion:Rankfusion",
     "multiwinner": "tamis.select.multiwinner:Multiwinner",
     "herding": "tamis.select.herding:Herding",
+    "sieve": "tamis.select.sieve:SieveStreaming",
 }
 """Name to "module:class", in the order in which they are listed."""
 
