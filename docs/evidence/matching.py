@@ -73,14 +73,14 @@ def matching() -> None:
     x, keys, template = t0()
     shares = np.bincount(template) / len(template)
     say(f"t0: {len(x):,} records")
-    for kernel in ("cosine", "rbf"):
+    for kernel, budgets, seeds in (("rbf", (500,), 3), ("cosine", (100, 500, 1000), 5)):
         found = Embedding(x, kernel, None, keys)
-        for k in (100, 500, 1000, 2000):
+        for k in budgets:
             arms: dict[str, list[np.ndarray]] = {
                 "random": [at_random(keys, k, s) for s in range(20)],
                 "herding": [herding(x, k, kernel=kernel, keys=keys)],
-                "thinning": [thinning(x, k, kernel=kernel, keys=keys, seed=s) for s in range(SEEDS)],
-                "thinning, no swap": [thinning(x, k, kernel=kernel, keys=keys, seed=s, swap=False) for s in range(SEEDS)],
+                "thinning": [thinning(x, k, s, kernel=kernel, keys=keys) for s in range(seeds)],
+                "thinning, no swap": [thinning(x, k, s, kernel=kernel, keys=keys, swap=False) for s in range(seeds)],
             }
             for name, choices in arms.items():
                 apart = [found.discrepancy(rows) for rows in choices]
@@ -110,10 +110,10 @@ def sieving() -> None:
             f"{k}: sieve {cover(once):.4f} with {len(once)} records in {spent:.1f} s, greedy {cover(greedy):.4f},"
             f" random {told(chance)}"
         )
-        reservoir = Sieve(k, 1000)
+        stream = Sieve(k, 4000)
         for start in range(0, len(x), 5000):
-            reservoir.push(x[start : start + 5000])
-        say(f"   as a stream, the first 1,000 the reference: {cover(reservoir.result().ids):.4f}, {reservoir.nbytes:,} bytes")
+            stream.push(x[start : start + 5000])
+        say(f"   as a stream, the first 4,000 the reference: {cover(stream.result().ids):.4f}, {stream.nbytes:,} bytes")
 
 
 def speed() -> None:

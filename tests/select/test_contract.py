@@ -58,6 +58,9 @@ CASES = (
     Case("multiwinner", {"signals": "score,tokens:asc", "rule": "cc", "best": 3}),
     Case("herding"),
     Case("herding", {"kernel": "rbf", "reference": 30}),
+    Case("thinning"),
+    Case("thinning", {"kernel": "cosine"}),
+    Case("thinning", {"block": 10, "reference": 30, "swap": False}),
     Case("sieve"),
     Case("sieve", {"eps": 0.3, "reference": 30, "fill": True}),
 )

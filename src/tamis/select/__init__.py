@@ -23,6 +23,7 @@
 `rankfusion`  the best by several signals together
 `multiwinner` a committee elected by several signals, with places for groups
 `herding`     a set whose averages are those of the pool, one record after the other
+`thinning`    a set whose averages are those of the pool, by halving and exchange
 `sieve`       records that represent all that came by, in one pass
 ============  ==================================================================
 
@@ -65,6 +66,7 @@ METHODS: dict[str, str] = {
     "rankfusion": "tamis.select.rankfusion:Rankfusion",
     "multiwinner": "tamis.select.multiwinner:Multiwinner",
     "herding": "tamis.select.herding:Herding",
+    "thinning": "tamis.select.thinning:Thinning",
     "sieve": "tamis.select.sieve:SieveStreaming",
 }
 """Name to "module:class", in the order in which they are listed."""

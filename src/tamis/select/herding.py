@@ -84,7 +84,7 @@ class Herding(Greedy):
     use_when = "the set shall have the averages of the pool, with fewer records than random ones need: a small stand-in"
     fails_when = "you want other than what the pool has: rare kinds stay rare, and bad records keep their share"
     later = (
-        "DeepCore (Guo et al. 2022, CIFAR-10 and ImageNet), herding among its methods: random is still a strong baseline;"
+        "DeepCore (Guo et al. 2022, images, herding among its methods): random is still a strong baseline;"
         " no figure of a language model known"
     )
     flags = Flags(needs_all=True)
@@ -155,8 +155,5 @@ class Herding(Greedy):
         found, rows, total, taken = self._found
         del self._found
         inside = np.flatnonzero(np.isin(rows, chosen.rows))
-        if not len(inside):
-            return chosen
         same = len(inside) == len(taken) and np.isin(inside, taken).all()
-        made = found.discrepancy(inside, total if same else None)
-        return replace(chosen, facts={"discrepancy": made, "at_random": found.at_random(len(inside))})
+        return replace(chosen, facts=found.facts(inside, total if same else None))
