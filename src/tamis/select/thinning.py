@@ -103,6 +103,7 @@ class Thinning(Greedy):
     block: int
     swap: bool
     _evaluated = 0
+    _found: tuple[Embedding, _Ints, _Floats, list[int]] | None = None
 
     def needs(self) -> tuple[str, ...]:
         """Return the vectors."""
@@ -121,7 +122,7 @@ class Thinning(Greedy):
         x = pool.vectors("vectors", self.name)
         rows = np.flatnonzero(~zero_rows(x))
         score, aside = np.full(len(pool), np.nan), np.zeros(len(pool), np.int8)
-        self._evaluated = 0
+        self._evaluated, self._found = 0, None
         if not len(rows):
             return Ranking(filling.order(rows), score, self.name, aside, _ASIDE)
         keys = pool.keys[rows]
@@ -193,10 +194,10 @@ class Thinning(Greedy):
 
     def finished(self, pool: Pool, chosen: Chosen) -> Chosen:  # noqa: ARG002
         """Tell the discrepancy from the pool, and what as many records at random have on average."""
-        if not hasattr(self, "_found"):
+        if self._found is None:
             return chosen
         found, rows, total, taken = self._found
-        del self._found
+        self._found = None
         inside = np.flatnonzero(np.isin(rows, chosen.rows))
         same = len(inside) == len(taken) and np.isin(inside, taken).all()
         return replace(chosen, facts=found.facts(inside, total if same else None))
