@@ -149,7 +149,7 @@ class Embedding:
                 products(block, panel, scores)
                 alike = scores[: part.stop - at, : len(span)]
                 _apart(alike, squares[part], squares[span], gamma)
-                out[part] += np.cumsum(np.exp(alike), axis=1, dtype=np.float64)[:, -1]
+                out[part] += np.sum(np.exp(alike), axis=1, dtype=np.float64)
 
         for _ in rows.engine.map(fill, range(0, len(self), TILE)):
             pass
