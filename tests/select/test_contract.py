@@ -89,6 +89,11 @@ CASES = (
     Case("adapt", {"signals": "ratio,score", "clusters": 4, "budgets": "spread", "inside": "middle"}),
     Case("quad", {"influence": "score", "arms": 2, "gamma": 8}),
     Case("quad", {"influence": "ratio", "clusters": 6, "arms": 2, "gamma": 3, "alpha": 0.5}),
+    Case("thinning"),
+    Case("thinning", {"kernel": "cosine"}),
+    Case("thinning", {"block": 10, "reference": 30, "swap": False}),
+    Case("sieve"),
+    Case("sieve", {"eps": 0.3, "reference": 30, "fill": True}),
 )
 
 

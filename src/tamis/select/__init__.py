@@ -34,6 +34,8 @@
 `quadmix`     several scores merged per domain, drawn along a curve
 `adapt`       skills in equal numbers, each by the score that tells most there
 `quad`        the most influential, asked about few, by a bandit over clusters
+`thinning`    a set whose averages are those of the pool, by halving and exchange
+`sieve`       records that represent all that came by, in one pass
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -86,6 +88,8 @@ METHODS: dict[str, str] = {
     "quadmix": "tamis.select.quadmix:Quadmix",
     "adapt": "tamis.select.adapt:Adapt",
     "quad": "tamis.select.quad:Quad",
+    "thinning": "tamis.select.thinning:Thinning",
+    "sieve": "tamis.select.sieve:SieveStreaming",
 }
 """Name to "module:class", in the order in which they are listed."""
 
