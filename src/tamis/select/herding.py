@@ -85,11 +85,7 @@ class Herding(Greedy):
     use_when = "the set shall have the averages of the pool, with fewer records than random ones need: a small stand-in"
     fails_when = "you want other than what the pool has: rare kinds stay rare, and bad records keep their share"
     later = (
-<<<<<<< HEAD
-        "DeepCore (Guo et al. 2022, CIFAR-10 and ImageNet), herding among them: random stays a strong baseline;"
-=======
         "DeepCore (Guo et al. 2022, images, herding among its methods): random is still a strong baseline;"
->>>>>>> h-stream
         " no figure of a language model known"
     )
     flags = Flags(needs_all=True)
