@@ -50,6 +50,15 @@ CASES = (
     Case("kdpp", {"kernel": "linear", "directions": "leading", "quality": "ratio"}),
     Case("volume"),
     Case("volume", {"directions": 3, "kernel": "cosine"}),
+    Case("like"),
+    Case("like", {"algorithm": "anew", "metric": "euclidean", "eta": 0.2}),
+    Case("like", {"form": "flvmi"}),
+    Case("like", {"form": "flvmi", "algorithm": "parts", "memory": "32KB", "eta": 2}),
+    Case("like", {"form": "gcmi"}),
+    Case("unlike"),
+    Case("unlike", {"algorithm": "anew", "metric": "euclidean", "nu": 0.5}),
+    Case("unlike", {"algorithm": "stochastic"}),
+    Case("unlike", {"form": "gccg"}),
 )
 
 

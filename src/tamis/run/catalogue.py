@@ -27,7 +27,7 @@ def methods() -> list[dict[str, Any]]:
                 "name": name,
                 "title": cls.title,
                 "source": cls.source,
-                "needs": "a target" if flags.needs_target else _required(cls),
+                "needs": "a target" if flags.needs_target else "--unlike" if flags.needs_unlike else _required(cls),
                 "cost": cls.cost,
                 "budget": "at most" if flags.at_most else "exact",
                 "order": "matters" if flags.order_matters else "does not matter",

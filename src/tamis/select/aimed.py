@@ -13,11 +13,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from tamis.engine.local import Local
 from tamis.errors import InputError, OptionError
 from tamis.select.base import Pool
+from tamis.vectors.similarity import Space, nearness
 from tamis.vectors.tiles import canonical, matrix, subset, zero_rows
 
-__all__ = ["Aimed"]
+__all__ = ["Aimed", "near_examples"]
 
 
 class Aimed:
@@ -90,3 +92,10 @@ def _joined(arrays: Sequence[Any], which: str) -> NDArray[Any]:
     if not len(rows):
         raise InputError(f"--{which}: expected at least one record with a vector, got {len(x):,} without (all zeros).")
     return canonical(subset(x, rows), None)[0]
+
+
+def near_examples(space: Space, examples: NDArray[Any] | None) -> NDArray[np.float64]:
+    """Return each row's similarity to the nearest of some examples (`q x d`), 0 to 1; 0 without any."""
+    if examples is None:
+        return np.zeros(len(space))
+    return nearness(space, np.arange(len(examples)), Local(), space.other(examples))

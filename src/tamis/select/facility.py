@@ -14,6 +14,7 @@ large that proposals cannot be judged together, each part gives its share, knowi
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass, replace
 from typing import Any
@@ -197,7 +198,9 @@ class Facility(Greedy):
         default = next(parameter.default for parameter in self.parameters if parameter.name == "memory")
         if self.holds(n) <= room or self.memory != default or self.algorithm == "whole":
             return self
-        return type(self)(**{**self.options, "memory": str(max(room, _LEAST))})
+        other = copy.copy(self)  # with what it was told
+        type(self).__init__(other, **{**self.options, "memory": str(max(room, _LEAST))})
+        return other
 
     def window(self, space: Space) -> Window | None:  # noqa: ARG002
         """Return what of each row's similarity counts; None where all does."""

@@ -142,9 +142,16 @@ def rectangle(
 
 
 def closest(
-    space: Space, rows: NDArray[np.int64] | None, chosen: NDArray[np.int64], engine: Local
+    space: Space,
+    rows: NDArray[np.int64] | None,
+    chosen: NDArray[np.int64],
+    engine: Local,
+    others: Space | None = None,
 ) -> NDArray[np.uint16]:
-    """Return the largest similarity of some rows (None: of all) to those chosen, 0 for none; holds tiles alone."""
+    """Return the largest similarity of some rows (None: of all) to those chosen, 0 for none; holds tiles alone.
+
+    Those chosen are rows too, or those of `others`.
+    """
     out = np.zeros(len(space) if rows is None else len(rows), np.uint16)
 
     def raise_to(n: slice, c: slice, scores: _Singles, left: _Singles, right: _Singles) -> None:
@@ -152,7 +159,7 @@ def closest(
         space.write(scores, left, right, block)
         np.maximum(out[n], block.max(axis=1), out=out[n])
 
-    _across(space, rows, chosen, engine, raise_to)
+    _across(space, rows, chosen, engine, raise_to, others)
     return out
 
 
