@@ -32,7 +32,7 @@ def check_examples(job: Job, method: Selector) -> None:
         `--unlike` for a method that reads none, or vectors given for the pool alone.
     """
     aimed = isinstance(method, Aimed)
-    if job.unlike and not (aimed and "unlike" in method.reads):
+    if job.unlike and "unlike" not in getattr(method, "reads", ()):
         raise OptionError(
             f"method '{job.method}' reads no --unlike: unlike does, and like with -O form=flvmi. "
             "(To leave out what holds text of a file: --against.)"

@@ -139,9 +139,7 @@ def select(
         tokenizer=tokenizer, encoder=encoder, strict=strict, max_rejected=parse_rate(max_rejected, "--max-rejected"),
     )  # fmt: skip
     runtime = Runtime.of(threads, memory, store, quiet)
-    return run_select(
-        job, runtime, objects=objects, target_objects=target_objects, unlike_objects=unlike_objects
-    )
+    return run_select(job, runtime, objects=objects, target_objects=target_objects, unlike_objects=unlike_objects)
 
 
 def open(

@@ -44,7 +44,9 @@ def rerun(path: Path, runtime: Runtime, progress: Progress | None = None) -> dic
         If the manifest's inputs are gone, have changed, or were objects in memory.
     """
     told = load_manifest(path)
-    if any(part["format"] == "objects" for part in [*told["inputs"], *told.get("targets", []), *told.get("unlike", [])]):
+    if any(
+        part["format"] == "objects" for part in [*told["inputs"], *told.get("targets", []), *told.get("unlike", [])]
+    ):
         raise InputError(f"{path}: it read an object in memory, which a manifest cannot bring back.")
     if str(told["job"].get("encoder", "")).startswith("<"):
         raise InputError(

@@ -10,8 +10,8 @@ from typing import Any
 from tamis.corpus.corpus import Corpus, Settings
 from tamis.corpus.identity import Ids
 from tamis.errors import OptionError
-from tamis.run.available import available, check_rejected
 from tamis.run.aim import check_examples, told
+from tamis.run.available import available, check_rejected
 from tamis.run.choose import Choice, budget_of, choose
 from tamis.run.inputs import Inputs
 from tamis.run.options import Job, Runtime
@@ -210,7 +210,7 @@ def make_method(job: Job) -> Selector:
 def prepare(
     job: Job, targets: list[Corpus], progress: Progress, unlike: Sequence[Corpus] = ()
 ) -> tuple[Selector, Inputs]:
-    """Return the method, told of its targets and of examples to keep away from, and everything it and the constraints read.
+    """Return the method, told of its examples, and everything that it and the constraints read.
 
     Raises
     ------

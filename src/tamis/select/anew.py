@@ -84,12 +84,12 @@ class Anew:
     def _column(self, candidate: int) -> NDArray[np.uint16]:
         """Return the similarities of a candidate to the rows that are represented."""
         if self.of is not self.space:
-            return rectangle(self.of, None, np.array([candidate]), self.engine, self.space)[:, 0]
+            return np.asarray(rectangle(self.of, None, np.array([candidate]), self.engine, self.space)[:, 0])
         found = np.empty((1, len(self.best)), np.uint16)
         one, left = self.space.some(np.array([candidate]))
         for j in range(len(self._spans)):
             self._similar(j, one, left, found[:, slice(*self._spans[j])])
-        return found[0]
+        return np.asarray(found[0])
 
     def _change(self, rows: NDArray[np.int64], old: NDArray[np.uint16], width: NDArray[np.uint16], sign: int) -> None:
         """Lower (raise) all gains by what `rows` lose that were at `old` and are `width` higher; a tile at a time."""

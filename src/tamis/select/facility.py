@@ -17,7 +17,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,7 +159,7 @@ class Facility(Greedy):
     fails_when = "much of the pool is noise, as noise wants to be represented too; or what is rare matters most"
     flags = Flags(needs_all=True)
     growth = 2.0
-    parameters = (
+    parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("metric", str, "cosine", "how alike two vectors are", ("cosine", "euclidean")),
         Parameter(
             "algorithm", str, "auto", "whole matrix, its rows anew, parts, or sampled candidates; auto: by size",
@@ -279,7 +279,10 @@ class Work:
         score: _Floats,
         window: Window | None = None,
     ) -> None:
-        self.low, self.high = (None, None) if window is None else window.units()
+        self.low: NDArray[np.uint16] | None = None
+        self.high: NDArray[np.uint16] | None = None
+        if window is not None:
+            self.low, self.high = window.units()
         self.space, self.rows, self.keys, self.filling, self.score = space, rows, keys, filling, score
         self.engine = Local()
         self.kept = np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)])
@@ -291,10 +294,10 @@ class Work:
         if self.low is None or self.high is None:
             return best
         every = slice(None) if rows is None else rows
-        return np.maximum(np.minimum(best, self.high[every]), self.low[every])
+        return np.asarray(np.maximum(np.minimum(best, self.high[every]), self.low[every]))
 
     def held(self, matrix: NDArray[np.uint16], rows: _Ints | None = None, chosen: _Ints | None = None) -> Represented:
-        """Return the state of a choice among columns of the similarities of rows (None: of all), which may be changed."""
+        """Return the state of a choice by the similarities of rows (None: of all), which may be changed."""
         if self.high is not None:
             np.minimum(matrix, self.high[slice(None) if rows is None else rows, None], out=matrix)
         return Represented(matrix, self.best(rows, chosen), self.engine.threads)

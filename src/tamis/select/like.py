@@ -204,7 +204,9 @@ class Like(Aimed, Facility):
         part = space.part(chosen)
         if self.form == "gcmi":
             return float(totals(part, Local(), asked).sum()) / UNIT
-        return math.fsum(nearness(asked, chosen, Local(), space)) + self.eta * math.fsum(near_examples(part, self.target))
+        return math.fsum(nearness(asked, chosen, Local(), space)) + self.eta * math.fsum(
+            near_examples(part, self.target)
+        )
 
 
 class _Beside:

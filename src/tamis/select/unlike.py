@@ -68,9 +68,7 @@ def unlike(
     k = check_amount(k)
     x, keys, order = canonical(x, keys)
     method = Unlike(form=form, nu=nu, balance=balance, metric=metric, algorithm=algorithm, memory=str(memory))
-    chosen = method.told(unlike=[examples]).select(
-        Pool(keys, {"vectors": x}), Constraints(Budget("rows", k)), seed
-    )
+    chosen = method.told(unlike=[examples]).select(Pool(keys, {"vectors": x}), Constraints(Budget("rows", k)), seed)
     rows, gains = chosen.rows, chosen.score[chosen.rows]
     return Located(rows if order is None else order[rows], gains, chosen.facts["objective"], dict(chosen.facts))
 

@@ -171,7 +171,7 @@ def objective(space: Space, chosen: NDArray[np.int64], engine: Local) -> float:
 def nearness(
     space: Space, chosen: NDArray[np.int64], engine: Local, others: Space | None = None
 ) -> NDArray[np.float64]:
-    """Return each row's similarity to the most similar of some rows, or of some of `others`, as a number; 0 for none."""
+    """Return each row's similarity to the most similar of some rows, or of some of `others`, as a number; else 0."""
     best = np.zeros(len(space))
 
     def raise_to(n: slice, c: slice, scores: _Singles, left: _Singles, right: _Singles) -> None:  # noqa: ARG001
@@ -204,7 +204,8 @@ def _across(
 ) -> None:
     """Call `use(n, c, scores, left, right)` for each tile of rows (None: of all) and each of candidates.
 
-    Candidates are rows of `others`, where these are given. `n` and `c` say where they stand; `scores` are their dot products, `left` and `right` their squared lengths.
+    Candidates are rows of `others`, where these are given. `n` and `c` say where they stand; `scores` are their dot
+    products, `left` and `right` their squared lengths.
     """
     total, count = len(space) if rows is None else len(rows), len(candidates)
     spans = [slice(at, min(count, at + TILE)) for at in range(0, count, TILE)]
