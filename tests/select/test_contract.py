@@ -59,6 +59,8 @@ CASES = (
     Case("unlike", {"algorithm": "anew", "metric": "euclidean", "nu": 0.5}),
     Case("unlike", {"algorithm": "stochastic"}),
     Case("unlike", {"form": "gccg"}),
+    Case("semcomp"),
+    Case("semcomp", {"spread": 0.5, "metric": "euclidean", "candidates": 2, "neighbours": 4}),
 )
 
 

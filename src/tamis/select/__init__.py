@@ -22,6 +22,7 @@
 `volume`      records to label for a regression, with weights
 `like`        like a target and covering it, by the geometry of vectors
 `unlike`      for the pool, away from examples, by the geometry of vectors
+`semcomp`     what lies around a target, covered instead of nearest first
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -62,6 +63,7 @@ METHODS: dict[str, str] = {
     "volume": "tamis.select.volume:Volume",
     "like": "tamis.select.like:Like",
     "unlike": "tamis.select.unlike:Unlike",
+    "semcomp": "tamis.select.semcomp:Semcomp",
 }
 """Name to "module:class", in the order in which they are listed."""
 
