@@ -92,8 +92,8 @@ class Like(Aimed, Facility):
     use_when = "you have examples of what you want, and meaning matters more than words"
     fails_when = "the vectors do not see what makes the examples special; or very many are wanted from few examples"
     later = (
-        "as queries of active learning 5 to 18 points of accuracy over random (PRISM, its own figures); "
-        "for training language models no comparison known"
+        "images, on gradients: ~12 % more accuracy on the target than other methods (arXiv 2105.00043, its authors); "
+        "texts, on fixed embeddings: no comparison known"
     )
     flags = Flags(needs_all=True, needs_target=True)
     reads = ("target", "unlike")
@@ -214,12 +214,9 @@ class _Beside:
 
     def __init__(self, state: State, sums: _Ints) -> None:
         self.state, self.sums, self.unit, self.best = state, sums, state.unit, state.best
-
-    @property
-    def gains(self) -> _Ints:
-        """Return what each candidate would add."""
-        return self.state.gains + self.sums
+        self.gains = state.gains + sums
 
     def add(self, candidate: int) -> None:
         """Take a candidate."""
         self.state.add(candidate)
+        np.add(self.state.gains, self.sums, out=self.gains)

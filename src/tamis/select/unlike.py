@@ -83,7 +83,7 @@ class Unlike(Aimed, Facility):
     promises = "flcg: at least 1 - 1/e = 63 % of the best objective (not in parts); gccg: nothing"
     use_when = "what you have already, or must not have, is known by examples, and the rest is to be covered"
     fails_when = "nearness to an example is not what must be avoided (exact text: --against; copies: --dedup)"
-    later = "privacy-preserving summaries better than without (PRISM, its own figures); no later comparison known"
+    later = "images, on gradients: 5 to 10 % over other active learning with foreign data in the pool (SIMILAR, 2021)"
     flags = Flags(needs_all=True, needs_unlike=True)
     reads = ("unlike",)
     parameters = (
