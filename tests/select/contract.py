@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from tamis.errors import BudgetError, InputError, OptionError, UserError
 from tamis.select import get
+from tamis.select.aimed import Aimed
 from tamis.select.base import Chosen, Groups, Pool, Selector
 from tamis.select.constraints import Budget, Constraints, Quota
 
+AIMS = ("target", "unlike")
 SOURCES = np.array(["arxiv", "code", "news", "web"], object)
 
 
@@ -34,7 +36,16 @@ class Case:
         return "-".join([self.method, *(f"{k}={v}" for k, v in self.options.items())])
 
     def make(self) -> Selector:
-        return get(self.method)(**self.options)
+        method = get(self.method)(**self.options)
+        if isinstance(method, Aimed):  # what `--target` and `--unlike` would tell it
+            given = {which: [examples(5)] if getattr(method.flags, f"needs_{which}") else [] for which in AIMS}
+            return method.told(**given)
+        return method
+
+
+def examples(n: int) -> NDArray[np.float16]:
+    """Return the vectors of examples, for methods that are shown some."""
+    return (np.random.default_rng(99).normal(0, 1, (n, 8)) + 2 * np.eye(8)[3]).astype(np.float16)
 
 
 def records(n: int, seed: int = 0) -> tuple[NDArray[np.uint64], dict[str, NDArray[Any]]]:

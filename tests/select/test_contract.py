@@ -94,6 +94,17 @@ CASES = (
     Case("thinning", {"block": 10, "reference": 30, "swap": False}),
     Case("sieve"),
     Case("sieve", {"eps": 0.3, "reference": 30, "fill": True}),
+    Case("like"),
+    Case("like", {"algorithm": "anew", "metric": "euclidean", "eta": 0.2}),
+    Case("like", {"form": "flvmi"}),
+    Case("like", {"form": "flvmi", "algorithm": "parts", "memory": "32KB", "eta": 2}),
+    Case("like", {"form": "gcmi"}),
+    Case("unlike"),
+    Case("unlike", {"algorithm": "anew", "metric": "euclidean", "nu": 0.5}),
+    Case("unlike", {"algorithm": "stochastic"}),
+    Case("unlike", {"form": "gccg"}),
+    Case("semcomp"),
+    Case("semcomp", {"spread": 0.5, "metric": "euclidean", "candidates": 2, "neighbours": 4}),
 )
 
 

@@ -36,6 +36,9 @@
 `quad`        the most influential, asked about few, by a bandit over clusters
 `thinning`    a set whose averages are those of the pool, by halving and exchange
 `sieve`       records that represent all that came by, in one pass
+`like`        like a target and covering it, by the geometry of vectors
+`unlike`      for the pool, away from examples, by the geometry of vectors
+`semcomp`     what lies around a target, covered instead of nearest first
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -90,6 +93,9 @@ METHODS: dict[str, str] = {
     "quad": "tamis.select.quad:Quad",
     "thinning": "tamis.select.thinning:Thinning",
     "sieve": "tamis.select.sieve:SieveStreaming",
+    "like": "tamis.select.like:Like",
+    "unlike": "tamis.select.unlike:Unlike",
+    "semcomp": "tamis.select.semcomp:Semcomp",
 }
 """Name to "module:class", in the order in which they are listed."""
 

@@ -275,6 +275,7 @@ class Flags:
     order_matters: bool = False  # the result depends on the order of the input
     streams: bool = False  # one pass, no column held whole
     needs_target: bool = False  # reads a target set
+    needs_unlike: bool = False  # reads examples to keep away from
     needs_all: bool = False  # holds all records at once
     random: bool = False  # the seed changes the choice
 

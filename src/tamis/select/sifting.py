@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tamis.errors import InputError, OptionError
 from tamis.select.base import check_amount
-from tamis.select.represent import UNIT, Space
+from tamis.vectors.similarity import UNIT, Space
 from tamis.vectors.products import LANES, pack, products
 from tamis.vectors.tiles import TILE, Tiles, matrix, zero_rows
 
