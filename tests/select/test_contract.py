@@ -54,6 +54,8 @@ CASES = (
     Case("adapt", {"signals": "ratio,score", "clusters": 4, "budgets": "spread", "inside": "middle"}),
     Case("quad", {"influence": "score", "arms": 2, "gamma": 8}),
     Case("quad", {"influence": "ratio", "clusters": 6, "arms": 2, "gamma": 3, "alpha": 0.5}),
+    Case("paser", {"damage": "bytes", "sample": 40, "neighbours": 4}),
+    Case("paser", {"damage": "tokens", "clusters": 3, "sample": 60, "characters": "ngram_count"}),
 )
 
 

@@ -218,6 +218,16 @@ def test_a_step_on_a_record_lowers_the_reference_loss_by_its_influence() -> None
         assert -slope == pytest.approx(-found[z], rel=1e-5)
 
 
+def test_a_few_at_a_time_are_measured_by_the_same_factors() -> None:
+    a, d, ra, rd = layer(2)
+    found = [kfac_influence(a[i : i + 9], d[i : i + 9], ra, rd, factors=(a, d)) for i in range(0, 99, 9)]
+    assert np.allclose(np.concatenate(found), kfac_influence(a, d, ra, rd))
+    with pytest.raises(
+        InputError, match="expected a sample for the factors as wide as the records, 4 and 6, got 3 and 6"
+    ):
+        kfac_influence(a, d, ra, rd, factors=(a[:, :3], d))
+
+
 def test_documents_count_by_their_mean() -> None:
     """A document twice as long, of the same tokens, has the same influence."""
     a, d, ra, rd = layer(1)

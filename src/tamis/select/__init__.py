@@ -22,6 +22,7 @@
 `volume`      records to label for a regression, with weights
 `adapt`       skills in equal numbers, each by the score that tells most there
 `quad`        the most influential, asked about few, by a bandit over clusters
+`paser`       what a pruned model lost, the most damage for its length first
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -62,6 +63,7 @@ METHODS: dict[str, str] = {
     "volume": "tamis.select.volume:Volume",
     "adapt": "tamis.select.adapt:Adapt",
     "quad": "tamis.select.quad:Quad",
+    "paser": "tamis.select.paser:Paser",
 }
 """Name to "module:class", in the order in which they are listed."""
 
