@@ -133,6 +133,13 @@ def test_when_all_was_asked_the_best_below_follow_and_no_more_than_allowed_is_as
     assert set(looked.tolist()) < set(rows.tolist())
 
 
+def test_where_the_first_rounds_are_all_alike_it_looks_elsewhere() -> None:
+    """One corner of ten is worth something, and two are looked into a round: it is found before others run dry."""
+    rows, looked = quad(corners(*[100] * 10), 30, lambda rows: (rows // 100 == 7) * 1.0, clusters=10, arms=2, gamma=5)
+    assert (rows // 100 == 7).all()
+    assert len(looked) < 250
+
+
 def test_the_order_of_rows_does_not_matter() -> None:
     x, value, keys = corners(60, 60, 60), np.random.default_rng(2).normal(size=180), keys_of(180)
     turned = np.random.default_rng(3).permutation(180)
