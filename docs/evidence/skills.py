@@ -244,6 +244,7 @@ def paser() -> None:
         for method, options in (
             ("random", {}),
             ("top", {"by": "damage"}),
+            ("kmq", {"sizes": "equal", "clusters": 77}),
             ("paser", {"damage": "damage"}),
             ("paser", {"damage": "damage", "clusters": 77}),
         ):
