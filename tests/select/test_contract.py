@@ -105,6 +105,8 @@ CASES = (
     Case("unlike", {"form": "gccg"}),
     Case("semcomp"),
     Case("semcomp", {"spread": 0.5, "metric": "euclidean", "candidates": 2, "neighbours": 4}),
+    Case("paser", {"damage": "bytes", "sample": 40, "neighbours": 4}),
+    Case("paser", {"damage": "tokens", "clusters": 3, "sample": 60, "characters": "ngram_count"}),
 )
 
 

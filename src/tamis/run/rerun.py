@@ -44,7 +44,7 @@ def rerun(path: Path, runtime: Runtime, progress: Progress | None = None) -> dic
     Raises
     ------
     InputError
-        If the manifest's inputs are gone, have changed, or were objects in memory.
+        If the manifest's inputs are gone, have changed, or were objects in memory; if its method asked a function.
     """
     told = load_manifest(path)
     if any(

@@ -39,6 +39,7 @@
 `like`        like a target and covering it, by the geometry of vectors
 `unlike`      for the pool, away from examples, by the geometry of vectors
 `semcomp`     what lies around a target, covered instead of nearest first
+`paser`       what a pruned model lost, the most damage for its length first
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -96,6 +97,7 @@ METHODS: dict[str, str] = {
     "like": "tamis.select.like:Like",
     "unlike": "tamis.select.unlike:Unlike",
     "semcomp": "tamis.select.semcomp:Semcomp",
+    "paser": "tamis.select.paser:Paser",
 }
 """Name to "module:class", in the order in which they are listed."""
 
