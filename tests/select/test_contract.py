@@ -52,6 +52,11 @@ CASES = (
     Case("volume", {"directions": 3, "kernel": "cosine"}),
     Case("quadmix", {"signals": "ratio,score,bytes:asc"}),
     Case("quadmix", {"signals": "ratio", "domains": "source", "share": "records", "omega": 0.5, "copies": False}),
+    Case("cdas", {"by": "score", "limit": 100}),
+    Case("cdas", {"by": "bytes:asc", "limit": 0, "clusters": 3}),
+    Case("d3"),
+    Case("d3", {"difficulty": "bytes", "dependability": "tokens", "metric": "euclidean"}),
+    Case("d3", {"loss": "tokens", "entropy": "bytes", "vocabulary": 9000, "dependability": "score", "scale": "ranks"}),
 )
 
 

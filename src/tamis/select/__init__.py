@@ -21,6 +21,8 @@
 `kdpp`        a random set that is spread out, likelier the larger its volume
 `volume`      records to label for a regression, with weights
 `quadmix`     several scores merged per domain, drawn along a curve
+`cdas`        the hardest of each cluster, the same share of all
+`d3`          hard, dependable and far from those chosen
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -60,6 +62,8 @@ METHODS: dict[str, str] = {
     "kdpp": "tamis.select.kdpp:Kdpp",
     "volume": "tamis.select.volume:Volume",
     "quadmix": "tamis.select.quadmix:Quadmix",
+    "cdas": "tamis.select.cdas:Cdas",
+    "d3": "tamis.select.d3:D3",
 }
 """Name to "module:class", in the order in which they are listed."""
 
