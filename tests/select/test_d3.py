@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tamis.engine import local
 from tamis.errors import BudgetError, InputError, OptionError
+from tamis.select import columns
 from tamis.select.base import Pool
 from tamis.select.constraints import Budget, Constraints
 from tamis.select.d3 import D3, d3, upd
@@ -91,14 +93,14 @@ def test_unsure_and_undependable_clusters_fall_below_their_share() -> None:
     """One clean cluster, one of high entropy, one with low ratings: of 60 picks the last two get less than 20 each."""
     x, cluster = clusters()
     random = np.random.default_rng(1)
-    columns = {
+    given = {
         "vectors": x,
         "loss": random.uniform(1, 3, 300),
         "entropy": np.where(cluster == 1, 7.0, 1.0) + random.uniform(-0.5, 0.5, 300),
         "rating": np.where(cluster == 2, 0.2, 0.9) + random.uniform(-0.1, 0.1, 300),
     }
     method = D3(loss="loss", entropy="entropy", vocabulary=32_000, dependability="rating")
-    share = np.bincount(cluster[method.select(Pool(in_place(300), columns), Constraints(Budget("rows", 60))).rows])
+    share = np.bincount(cluster[method.select(Pool(in_place(300), given), Constraints(Budget("rows", 60))).rows])
     plain = np.bincount(cluster[d3(x, 60, keys=in_place(300))])
     assert max(share[1:]) < 20
     assert share[0] > 40
@@ -138,6 +140,18 @@ def test_what_is_worth_nothing_comes_last_and_pins_count() -> None:
     free = D3(difficulty="w", metric="euclidean").select(pool, Constraints(Budget("rows", 4)))
     assert sorted(free.rows.tolist()) == [0, 2, 3]
     assert free.reasons[free.reason[1]] == "d3: lacks a signal (NaN)"
+
+
+@pytest.mark.parametrize("held", [0, columns.HELD])
+def test_neither_threads_nor_memory_change_a_bit(monkeypatch: pytest.MonkeyPatch, held: int) -> None:
+    random = np.random.default_rng(7)
+    x = random.normal(size=(2500, 20)).astype(np.float16)
+    pool, budget = Pool(in_place(2500), {"vectors": x, "w": random.random(2500)}), Constraints(Budget("rows", 40))
+    one = D3(difficulty="w").select(pool, budget)
+    monkeypatch.setattr(local, "_granted", 3)
+    other = D3(difficulty="w").within(80 * 2500 + held, 2500).select(pool, budget)
+    assert one.rows.tobytes() == other.rows.tobytes()
+    assert one.score.tobytes() == other.score.tobytes()
 
 
 def test_ranks_take_any_numbers() -> None:

@@ -218,8 +218,8 @@ class D3(Kcenter):
             waiting = filling.open[rows] & told
         self._asked = columns.asked * len(rows)
         value = np.where(told, weight * self._unit(apart), -1.0) if taken else weight
-        left = filling.open[rows] & told
-        left[np.searchsorted(rows, taken)] = False
+        left = told.copy()
+        left[np.searchsorted(rows, [*taken, *filling.offers])] = False
         if taken:
             score[rows[left]] = value[left]
         rest = rows[told][np.argsort(-value[told], kind="stable")]
