@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from tamis.errors import InputError, OptionError
 from tamis.select.base import check_amount
-from tamis.vectors.similarity import UNIT, Space
 from tamis.vectors.products import LANES, pack, products
+from tamis.vectors.similarity import UNIT, Space
 from tamis.vectors.tiles import TILE, Tiles, matrix, zero_rows
 
 __all__ = ["Sieve", "Sifted"]
