@@ -50,6 +50,13 @@ CASES = (
     Case("kdpp", {"kernel": "linear", "directions": "leading", "quality": "ratio"}),
     Case("volume"),
     Case("volume", {"directions": 3, "kernel": "cosine"}),
+    Case("graphcut"),
+    Case("graphcut", {"metric": "signed", "relative": True}),
+    Case("graphcut", {"metric": "euclidean", "penalty": 2}),
+    Case("graphcut", {"sample": 30, "relative": True}),
+    Case("features"),
+    Case("features", {"phi": "log", "parts": 2}),
+    Case("features", {"of": "vectors", "phi": "saturating"}),
 )
 
 

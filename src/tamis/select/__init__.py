@@ -20,6 +20,8 @@
 `dpp`         the set of largest volume: good, and different together
 `kdpp`        a random set that is spread out, likelier the larger its volume
 `volume`      records to label for a regression, with weights
+`graphcut`    like many records, and unlike one another
+`features`    much of every feature: words and phrases, or numbers of vectors
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -58,6 +60,8 @@ METHODS: dict[str, str] = {
     "dpp": "tamis.select.dpp:Dpp",
     "kdpp": "tamis.select.kdpp:Kdpp",
     "volume": "tamis.select.volume:Volume",
+    "graphcut": "tamis.select.graphcut:Graphcut",
+    "features": "tamis.select.features:Features",
 }
 """Name to "module:class", in the order in which they are listed."""
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tamis.errors import BudgetError, InputError, OptionError, TamisError, nearest
 from tamis.kernels.order import canonical_order
+from tamis.select.lists import Lists
 from tamis.select.parameters import REQUIRED, Parameter, resolve
 
 if TYPE_CHECKING:
@@ -87,8 +88,8 @@ class Pool:
     ----------
     keys : uint64 array of shape (n, 2)
         High and low word of each record's key, ascending.
-    columns : mapping of str to array or Groups
-        Signals (numbers) and fields (texts or `Groups`), each of length `n`.
+    columns : mapping of str to array, Groups or Lists
+        Signals (numbers, or lists of them) and fields (texts or `Groups`), each of length `n`.
 
     Raises
     ------
@@ -98,7 +99,7 @@ class Pool:
     """
 
     keys: NDArray[np.uint64]
-    columns: Mapping[str, NDArray[Any] | Groups] = field(default_factory=dict)
+    columns: Mapping[str, NDArray[Any] | Groups | Lists] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.keys.ndim != 2 or self.keys.shape[1] != 2 or self.keys.dtype != np.uint64:
@@ -117,17 +118,19 @@ class Pool:
 
     @staticmethod
     def build(
-        keys: NDArray[np.uint64], columns: Mapping[str, NDArray[Any] | Groups] | None = None
+        keys: NDArray[np.uint64], columns: Mapping[str, NDArray[Any] | Groups | Lists] | None = None
     ) -> tuple[Pool, NDArray[np.int64]]:
         """Return the pool in canonical order, and `order`: pool record `i` is input row `order[i]`."""
         keys = np.asarray(keys, np.uint64).reshape(-1, 2)
         order = canonical_order(keys)
-        sorted_columns: dict[str, NDArray[Any] | Groups] = {}
+        sorted_columns: dict[str, NDArray[Any] | Groups | Lists] = {}
         for name, column in (columns or {}).items():
             if len(column) != len(keys):
                 raise InputError(f"column '{name}': expected {len(keys)} values, one a record, got {len(column)}.")
             if isinstance(column, Groups):
                 sorted_columns[name] = Groups(column.codes[order], column.names)
+            elif isinstance(column, Lists):
+                sorted_columns[name] = column[order]
             else:
                 sorted_columns[name] = np.asarray(column)[order]
         return Pool(keys[order], sorted_columns), order
@@ -142,8 +145,9 @@ class Pool:
 
         """
         column = self._column(name, method)
-        if isinstance(column, Groups) or np.asarray(column).dtype.kind not in "iufb":
-            raise OptionError(f"method '{method}', column '{name}': expected numbers, got texts.")
+        if isinstance(column, Groups | Lists) or np.asarray(column).dtype.kind not in "iufb":
+            got = "lists" if isinstance(column, Lists) else "texts"
+            raise OptionError(f"method '{method}', column '{name}': expected numbers, got {got}.")
         array = np.asarray(column)
         return array.astype(np.float64) if array.dtype.kind == "f" else array.astype(np.int64)
 
@@ -157,16 +161,26 @@ class Pool:
 
         """
         column = self._column(name, method)
-        if isinstance(column, Groups) or column.ndim != 2 or column.dtype.kind != "f":
-            found = "texts" if isinstance(column, Groups) else f"{column.dtype} of shape {column.shape}"
+        if isinstance(column, Groups | Lists) or column.ndim != 2 or column.dtype.kind != "f":
+            found = "texts" if isinstance(column, Groups | Lists) else f"{column.dtype} of shape {column.shape}"
             raise OptionError(f"method '{method}', column '{name}': expected vectors, {len(self)} x d, got {found}.")
         return column
 
     def groups(self, name: str, method: str) -> Groups:
         """Return the field `name` as groups; OptionError when the pool lacks it."""
-        return Groups.of(self._column(name, method))
+        column = self._column(name, method)
+        if isinstance(column, Lists):
+            raise OptionError(f"method '{method}', column '{name}': expected one value a record, got lists.")
+        return Groups.of(column)
 
-    def _column(self, name: str, method: str) -> NDArray[Any] | Groups:
+    def lists(self, name: str, method: str) -> Lists:
+        """Return the column `name` as lists, one a record; OptionError when the pool lacks it, or it is none."""
+        column = self._column(name, method)
+        if not isinstance(column, Lists):
+            raise OptionError(f"method '{method}', column '{name}': expected a list a record, got one value.")
+        return column
+
+    def _column(self, name: str, method: str) -> NDArray[Any] | Groups | Lists:
         if name not in self.columns:
             have = ", ".join(sorted(self.columns)) or "none"
             raise OptionError(

@@ -148,7 +148,7 @@ class Graphcut(Greedy):
             ("cosine", "signed", "euclidean"),
         ),
         Parameter(
-            "sample", int, None, "cosine: records that stand for the pool; default all up to 100,000, else 20,000", low=1
+            "sample", int, None, "cosine: records that stand for the pool; default all, beyond 100,000 20,000", low=1
         ),
         Parameter("per_token", bool, True, "with a token budget, compare gains a token"),
     )  # fmt: skip
@@ -221,7 +221,7 @@ class Graphcut(Greedy):
             return totals(space, engine).astype(np.float64), {}
         number = uniforms(keys, salt(seed, "graphcut: sample"))
         some = np.sort(np.argsort(number, kind="stable")[:size])
-        return sampled_totals(space, some, engine) * (n / size), {"judged_on": size}
+        return np.asarray(sampled_totals(space, some, engine) * (n / size), np.float64), {"judged_on": size}
 
     def finished(self, pool: Pool, chosen: Chosen) -> Chosen:
         """Add the objective; where a sample stood for the pool, the one by that sample."""

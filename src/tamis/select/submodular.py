@@ -146,7 +146,7 @@ class _Bounds:
         self.added: list[float] = []
 
     def upper(self, some: _Ints) -> _Floats:
-        """Return what each of some candidates may add at most, over its price; exactly that where asked at this step."""
+        """Return what some candidates may add at most, over their price; exactly that where asked at this step."""
         upper = self.gain[some]
         if self.state.rise or self.state.slack:
             ago = self.step - self.seen[some]
@@ -179,7 +179,7 @@ class _Bounds:
             open_ = filling.open[self.rows[front]]
 
     def _front(self, waiting: _Ints) -> tuple[_Ints, float, int, float]:
-        """Return the candidates of highest bounds, and of the others the highest, the first that has it, the cheapest."""
+        """Return the candidates of highest bounds; of the others the highest, the first that has it, the cheapest."""
         size = max(_FRONT, 2 * self.ask)
         if len(waiting) <= size:
             return waiting, -np.inf, 0, 1.0
@@ -194,7 +194,7 @@ class _Bounds:
         return waiting[inside], float(left[at]), int(others[at]), float(self.price[others].min())
 
     def _ask(self, front: _Ints, upper: _Floats, open_: NDArray[np.bool_]) -> None:
-        """Ask for the gains of those of highest bounds that were not asked at this step, next time for twice as many."""
+        """Ask for the gains of those of highest bounds not asked at this step, next time for twice as many."""
         stale = np.flatnonzero(open_ & (self.seen[front] < self.step))
         if len(stale) > self.ask:
             stale = stale[np.argpartition(-upper[stale], self.ask - 1)[: self.ask]]
