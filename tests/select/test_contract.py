@@ -57,6 +57,10 @@ CASES = (
     Case("features"),
     Case("features", {"phi": "log", "parts": 2}),
     Case("features", {"of": "vectors", "phi": "saturating"}),
+    Case("saturated"),
+    Case("saturated", {"metric": "euclidean", "alpha": 0.2}),
+    Case("saturated", {"algorithm": "parts", "memory": "32KB"}),
+    Case("saturated", {"algorithm": "stochastic"}),
 )
 
 

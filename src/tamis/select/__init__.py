@@ -22,6 +22,7 @@
 `volume`      records to label for a regression, with weights
 `graphcut`    like many records, and unlike one another
 `features`    much of every feature: words and phrases, or numbers of vectors
+`saturated`   every record covered by several that are chosen, up to a limit
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -62,6 +63,7 @@ METHODS: dict[str, str] = {
     "volume": "tamis.select.volume:Volume",
     "graphcut": "tamis.select.graphcut:Graphcut",
     "features": "tamis.select.features:Features",
+    "saturated": "tamis.select.saturated:Saturated",
 }
 """Name to "module:class", in the order in which they are listed."""
 
