@@ -106,6 +106,17 @@ CASES = (
     Case("d3"),
     Case("d3", {"difficulty": "bytes", "dependability": "tokens", "metric": "euclidean"}),
     Case("d3", {"loss": "tokens", "entropy": "bytes", "vocabulary": 9000, "dependability": "score", "scale": "ranks"}),
+    Case("graphcut"),
+    Case("graphcut", {"metric": "signed", "relative": True}),
+    Case("graphcut", {"metric": "euclidean", "penalty": 2}),
+    Case("graphcut", {"sample": 30, "relative": True}),
+    Case("features"),
+    Case("features", {"phi": "log", "parts": 2}),
+    Case("features", {"of": "vectors", "phi": "saturating"}),
+    Case("saturated"),
+    Case("saturated", {"metric": "euclidean", "alpha": 0.2}),
+    Case("saturated", {"algorithm": "parts", "memory": "32KB"}),
+    Case("saturated", {"algorithm": "stochastic"}),
 )
 
 

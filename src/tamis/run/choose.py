@@ -21,8 +21,10 @@ from tamis.run.verdicts import Verdicts
 from tamis.run.where import Where
 from tamis.select.base import Chosen, Groups, Pool, Selector
 from tamis.select.constraints import Budget, Constraints
+from tamis.select.lists import Lists
 from tamis.select.quotas import Quota
 from tamis.signals.compute import column_key
+from tamis.signals.ngrams import lists
 
 __all__ = ["Choice", "budget_of", "choose", "find_pins", "vectors_of"]
 
@@ -161,6 +163,9 @@ def _pool_columns(
             columns[name] = inputs.labels(corpus, name).take(taken)
         elif name == "vectors":
             columns[name] = vectors_of(corpus, column_key(corpus, inputs.signals[name]), taken)
+        elif name == "ngrams" and name in inputs.signals:
+            key = column_key(corpus, inputs.signals[name])
+            columns[name] = Lists([lists(corpus.batch(f, key).column(0)) for f in corpus.fragments], taken)
         elif name in signals:
             columns[name] = signals[name][taken]
         elif name in method.group_needs():

@@ -40,6 +40,9 @@
 `unlike`      for the pool, away from examples, by the geometry of vectors
 `semcomp`     what lies around a target, covered instead of nearest first
 `paser`       what a pruned model lost, the most damage for its length first
+`graphcut`    like many records, and unlike one another
+`features`    much of every feature: words and phrases, or numbers of vectors
+`saturated`   every record covered by several that are chosen, up to a limit
 ============  ==================================================================
 
 `get(name)` returns a method's class; `METHODS` maps names, in that order, to where they live,
@@ -98,6 +101,9 @@ METHODS: dict[str, str] = {
     "unlike": "tamis.select.unlike:Unlike",
     "semcomp": "tamis.select.semcomp:Semcomp",
     "paser": "tamis.select.paser:Paser",
+    "graphcut": "tamis.select.graphcut:Graphcut",
+    "features": "tamis.select.features:Features",
+    "saturated": "tamis.select.saturated:Saturated",
 }
 """Name to "module:class", in the order in which they are listed."""
 
