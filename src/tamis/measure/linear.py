@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from tamis.errors import TamisError
 
-__all__ = ["dots", "eigenvalues", "leading"]
+__all__ = ["dots", "eigenvalues", "gram", "leading"]
 
 _EPSILON = 2.0**-52
+_NOTHING = 1e-40  # a sum of squares beside a largest number of 1: its reciprocal would overflow in the end
 _STEPS = 60  # of QR for one eigenvalue; two or three do
 _BESIDE, _ROUNDS, _STILL = 6, 300, 1e-20  # more directions iterated than wanted; when they are taken for found
 
@@ -29,6 +30,15 @@ def dots(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the dot products of the rows of `a` (`m x d`) and of `b` (`p x d`), `m x p`."""
     out = np.zeros((len(a), len(b)))
     _dots(np.ascontiguousarray(a), np.ascontiguousarray(b.T), out)
+    return out
+
+
+def gram(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the dot products of the columns of `x` (`n x d`), `d x d`; rows are added up in their order."""
+    n, d = x.shape
+    rows = x if n % 8 == 0 else np.concatenate([x, np.zeros((-n % 8, d))])
+    out = np.zeros((d, d))
+    _gram(np.ascontiguousarray(rows, np.float64), out)
     return out
 
 
@@ -112,6 +122,24 @@ def _dots(a: NDArray[np.float64], b: NDArray[np.float64], out: NDArray[np.float6
 
 
 @njit(nogil=True, cache=True)
+def _gram(x: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Add the products of the columns of `x` to `out`, eight rows at a time; the lower half is the upper turned."""
+    d = x.shape[1]
+    for k in range(0, x.shape[0], 8):
+        r0, r1, r2, r3 = x[k], x[k + 1], x[k + 2], x[k + 3]
+        r4, r5, r6, r7 = x[k + 4], x[k + 5], x[k + 6], x[k + 7]
+        for i in range(d):
+            a0, a1, a2, a3, a4, a5, a6, a7 = r0[i], r1[i], r2[i], r3[i], r4[i], r5[i], r6[i], r7[i]
+            row = out[i]
+            for j in range(i, d):
+                low = (a0 * r0[j] + a1 * r1[j]) + (a2 * r2[j] + a3 * r3[j])
+                row[j] += low + ((a4 * r4[j] + a5 * r5[j]) + (a6 * r6[j] + a7 * r7[j]))
+    for i in range(d):
+        for j in range(i):
+            out[i, j] = out[j, i]
+
+
+@njit(nogil=True, cache=True)
 def _three_diagonals(m: NDArray[np.float64], diagonal: NDArray[np.float64], beside: NDArray[np.float64]) -> None:
     """Reflect a symmetric matrix (overwritten) until only its diagonal and the numbers beside it are left."""
     n = len(m)
@@ -122,7 +150,7 @@ def _three_diagonals(m: NDArray[np.float64], diagonal: NDArray[np.float64], besi
             v[i] = m[k, i]
             norm += v[i] * v[i]
         rest = norm - v[k + 1] * v[k + 1]
-        if rest <= 0.0:
+        if rest <= _NOTHING:
             beside[k] = v[k + 1]
             continue
         alpha = -math.copysign(math.sqrt(norm), v[k + 1])
@@ -154,7 +182,8 @@ def _three_diagonals(m: NDArray[np.float64], diagonal: NDArray[np.float64], besi
 def _qr(d: NDArray[np.float64], e: NDArray[np.float64]) -> bool:
     """Turn the diagonal `d` into the eigenvalues, `e[i]` standing between `d[i]` and `d[i + 1]`."""
     last, steps = len(d) - 1, 0
-    dust = _EPSILON * _EPSILON * max(np.abs(d).max(), np.abs(e).max())  # or numbers near 0 never part
+    # What the reduction has rounded off anyway; below it, the many near-zeros of a low rank never part.
+    dust = 0.5 * _EPSILON * max(np.abs(d).max(), np.abs(e).max())
     while last > 0:
         if abs(e[last - 1]) <= _EPSILON * (abs(d[last - 1]) + abs(d[last])) + dust:
             e[last - 1] = 0.0
