@@ -149,7 +149,7 @@ def test_neither_threads_nor_memory_change_a_bit(monkeypatch: pytest.MonkeyPatch
     pool, budget = Pool(in_place(2500), {"vectors": x, "w": random.random(2500)}), Constraints(Budget("rows", 40))
     one = D3(difficulty="w").select(pool, budget)
     monkeypatch.setattr(local, "_granted", 3)
-    other = D3(difficulty="w").within(80 * 2500 + held, 2500).select(pool, budget)
+    other = D3(difficulty="w").within(180 * 2500 + held, 2500).select(pool, budget)
     assert one.rows.tobytes() == other.rows.tobytes()
     assert one.score.tobytes() == other.score.tobytes()
 

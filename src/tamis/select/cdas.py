@@ -105,7 +105,7 @@ class Cdas(Selector):
 
     def holds(self, n: int) -> int:
         """Return the bytes of scores, labels and orders."""
-        return 80 * n
+        return 120 * n
 
     def rank(self, pool: Pool, seed: int) -> Ranking:
         """Order so that the first records hold the clusters' shares; the score is the difficulty."""

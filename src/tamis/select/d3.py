@@ -172,6 +172,14 @@ class D3(Kcenter):
         signals = [*(name for name, _ in self.factors), *([self.loss, self.entropy] if self.loss else [])]
         return tuple(dict.fromkeys(["vectors", *(name for name in signals if name)]))
 
+    def holds(self, n: int) -> int:
+        """Return the bytes of the columns and distances, and of worth and value."""
+        return super().holds(n) + 100 * n
+
+    def within(self, room: int, n: int) -> Kcenter:
+        """Return the method holding vectors as float32 only where `room` has it; the choice is the same."""
+        return super().within(room - 100 * n, n)
+
     def _worth(self, pool: Pool) -> _Floats:
         """Return the product of the factors, NaN where one is."""
         factors = [(name, pool.numbers(name, self.name).astype(np.float64), asc) for name, asc in self.factors]
