@@ -128,8 +128,10 @@ def main(parts: Sequence[str]) -> None:
         for options in ({}, {"eta": 0.1}, {"form": "gcmi"}):
             told(f"like {options}", measure(x, kinds, "cs.CL", 2000, by(like, **options)))
     if "semcomp" in wanted:
-        for more in ({}, {"spread": 0.5}):
-            told(f"semcomp {more}", measure(x, kinds, "cs.CL", 2000, by(semcomp, **more)))
+        told("semcomp", measure(x, kinds, "cs.CL", 2000, by(semcomp)))
+        say("the rest of cs.CL and 17,500 others; 500 chosen, 200 examples")
+        for more in ({"spread": 0.5}, {"coverage": 0, "diversity": 0}):
+            told(f"semcomp {more}", measure(x, kinds, "cs.CL", 500, by(semcomp, **more), 17_500))
     if "forms" in wanted:
         say("the rest of cs.CL and 17,500 others; 500 chosen, 200 examples")
         told("random", measure(x, kinds, "cs.CL", 500, at_random, 17_500))

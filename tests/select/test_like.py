@@ -165,6 +165,18 @@ def test_must_keep_counts_and_examples_of_several_files_are_one_target() -> None
     assert chosen.facts["pool_near_target"] == pytest.approx((1 + np.cos(np.deg2rad(1)) + 1 + np.sqrt(0.5)) / 4)
 
 
+def test_no_more_memory_than_there_is_room() -> None:
+    """The matrix makes room for the examples, which the method still knows."""
+    target = points(1000, 8, 0)
+    for form in ("flvmi", "flqmi"):
+        method = Like(form=form).told([target])
+        less = method.within(300_000, 10_000)
+        assert isinstance(less, Like)
+        assert method.holds(10_000) > 300_000 >= less.holds(10_000)
+        assert less.target is method.target
+        assert method.within(method.holds(10_000), 10_000) is method
+
+
 def test_what_cannot_be() -> None:
     x = points(9, 4, 0)
     pool, few = Pool(numbered(9), {"vectors": x}), Constraints(Budget("rows", 2))

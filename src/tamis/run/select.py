@@ -112,6 +112,11 @@ def _select(
             f"{method.name} dealt the records into {parts} parts, as their similarities do not fit into the memory. "
             "With another --memory parts, and so choices, may differ."
         )
+    if wanted := choice.reports.get("method", {}).get("candidates_wanted"):
+        progress.note(
+            f"{method.name} looked at fewer candidates than the {wanted:,} asked for, as their similarities do not fit "
+            "into the memory. With another --memory candidates, and so choices, may differ."
+        )
     for note in choice.notes:
         progress.note(note)
     return Selection(job, session, corpus, targets, ids, inputs, method, choice, progress, unlike)

@@ -131,6 +131,10 @@ class Like(Aimed, Facility):
         size = {"flvmi": 2 * n * n, "flqmi": 2 * n * asked, "gcmi": 0}[self.form]
         return min(self._bytes, size) + self.held()
 
+    def within(self, room: int, n: int) -> Facility:
+        """Return the method with a matrix that leaves room for the examples, unless `memory` was given."""
+        return self if self.holds(n) <= room else super().within(room - self.held(), n)
+
     def window(self, space: Space) -> Window | None:
         """Return what counts of each row's similarity: up to eta times that to the target, from nu times the others."""
         if self.form != "flvmi":

@@ -137,7 +137,10 @@ class Semcomp(Aimed, Greedy):
         near, facts = self._near(space, target)
         kept = np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)])
         k = max(1, filling.rows + len(filling.kept))
-        most = max(1, min(len(rows), math.ceil(self.candidates * k), math.isqrt(self._bytes // 2)))
+        wanted = min(len(rows), math.ceil(self.candidates * k))
+        most = max(1, min(wanted, math.isqrt(self._bytes // 2)))
+        if most < wanted:
+            facts["candidates_wanted"] = wanted
         nearest = np.argsort(-near, kind="stable")
         few = np.union1d(nearest[:most], kept)
         score[rows] = self.relevance * near / k

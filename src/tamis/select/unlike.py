@@ -106,6 +106,10 @@ class Unlike(Aimed, Facility):
         """Return the bytes of the matrix, or of columns and sums, and of the examples."""
         return (super().holds(n) if self.form == "flcg" else 200 * n) + self.held()
 
+    def within(self, room: int, n: int) -> Facility:
+        """Return the method with a matrix that leaves room for the examples, unless `memory` was given."""
+        return self if self.holds(n) <= room else super().within(room - self.held(), n)
+
     def window(self, space: Space) -> Window | None:
         """Return what counts of each row's similarity: what is above nu times that to the nearest example."""
         nu = 1.0 if self.nu is None else self.nu
