@@ -48,8 +48,8 @@ def naive(s: Floats, k: int, alpha: float, picks: list[int] | None = None) -> li
 def test_by_hand() -> None:
     """Two pairs of the same and one alone, alpha a half: similarities 1 in a pair, 0 else.
 
-    Limits are half of the sums: 1 for those of a pair, .5 for the one alone. The first of a pair covers both: 2. So does
-    the first of the other. Then those of the pairs add nothing, as both are at their limit, and the one alone .5.
+    Limits are half of the sums: 1 for those of a pair, .5 for the one alone. The first of a pair covers both: 2. So
+    does the first of the other. Then those of the pairs add nothing, being at their limit, and the one alone .5.
     """
     s = np.zeros((5, 5))
     s[:2, :2] = s[2:4, 2:4] = s[4, 4] = 1

@@ -15,7 +15,7 @@ large that proposals cannot be judged together, each part gives its share, knowi
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,10 +31,11 @@ from tamis.select.constraints import Budget, Constraints
 from tamis.select.filling import Filling
 from tamis.select.greedy import Greedy, prices
 from tamis.select.represent import STEPS, Represented, State, bounds, in_steps
+from tamis.select.submodular import Grown, take
 from tamis.vectors.similarity import UNIT, Space, closest, objective, rectangle, square
 from tamis.vectors.tiles import canonical, subset, zero_rows
 
-__all__ = ["Facility", "Located", "facility_location", "facility_location_of"]
+__all__ = ["Facility", "facility_location", "facility_location_of"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
@@ -43,28 +44,6 @@ _ANEW = 40_000  # records up to which rows of the matrix are computed when neede
 _LEAST = 1 << 15  # bytes: a matrix of 128 records
 _PROPOSED = 4  # proposals of all parts, in multiples of the budget
 _GROUND = 10  # records of the sample that judges the proposals, for each one chosen
-
-
-@dataclass(frozen=True, eq=False)
-class Located:
-    """What `facility_location` chose.
-
-    Attributes
-    ----------
-    rows : int64 array of shape (k,)
-        In the order in which they were chosen.
-    gains : float64 array of shape (k,)
-        What each added to the objective when it was chosen; of the sample that judged it, where one did.
-    objective : float
-        Sum over all `n` rows of the similarity to the most similar chosen one.
-    facts : dict
-        How it was done.
-    """
-
-    rows: _Ints
-    gains: _Floats
-    objective: float
-    facts: dict[str, Any]
 
 
 def facility_location(
@@ -77,7 +56,7 @@ def facility_location(
     eps: float = 0.1,
     seed: int = 0,
     keys: NDArray[np.uint64] | None = None,
-) -> Located:
+) -> Grown:
     """Choose `min(k, n)` rows of `x` (`n x d`) that represent all of them; rows of zeros are never chosen.
 
     Options as those of `Facility`; the same rows whatever the order of `x`.
@@ -96,10 +75,10 @@ def facility_location(
     method = Facility(metric=metric, algorithm=algorithm, memory=str(memory), eps=eps)
     chosen = method.select(Pool(keys, {"vectors": x}), Constraints(Budget("rows", k)), seed)
     rows, gains = chosen.rows, chosen.score[chosen.rows]
-    return Located(rows if order is None else order[rows], gains, chosen.facts["objective"], dict(chosen.facts))
+    return Grown(rows if order is None else order[rows], gains, chosen.facts["objective"], dict(chosen.facts))
 
 
-def facility_location_of(similarity: Any, k: int) -> Located:
+def facility_location_of(similarity: Any, k: int) -> Grown:
     """Choose `min(k, n)` rows by a matrix of similarities that is given (`n x n`, symmetric, none below 0).
 
     Kept as whole multiples of 1/4,194,304 of its range; ties fall to the first row.
@@ -117,18 +96,18 @@ def facility_location_of(similarity: Any, k: int) -> Located:
         raise InputError(f"similarity: expected n x n numbers, got {given.dtype} of shape {given.shape}.")
     n = len(given)
     if not n:
-        return Located(np.empty(0, np.int64), np.empty(0), 0.0, {"algorithm": "whole"})
+        return Grown(np.empty(0, np.int64), np.empty(0), 0.0, {"algorithm": "whole"})
     low, high = bounds(given)
     if not (low >= 0 and math.isfinite(high)):
         raise InputError("similarity: expected finite numbers of at least 0, got others. Shift or clip them first.")
     step = (high - low) / STEPS or 1.0
     filling = Constraints(Budget("rows", k)).open(n)
     with Represented(in_steps(given, low, step), threads=Local().threads) as state:
-        rows, gains = _take(state, filling, np.arange(n, dtype=np.int64), np.ones(n))
+        rows, gains = take(state, filling, np.arange(n, dtype=np.int64), np.ones(n))
         value = low * n + step * float(state.best.sum(dtype=np.int64))
     gains *= step
     gains[:1] += low * n  # what all have in common is gained by the first
-    return Located(rows, gains, value, {"algorithm": "whole"})
+    return Grown(rows, gains, value, {"algorithm": "whole"})
 
 
 class Facility(Greedy):
@@ -263,7 +242,7 @@ class _Work:
         return facts
 
     def _exactly(self, state: State) -> dict[str, Any]:
-        taken, _ = _take(state, self.filling, self.rows, self.price, self.score)
+        taken, _ = take(state, self.filling, self.rows, self.price, self.score)
         return {} if (self.filling.cost != 1).any() else {"share_of_bound": _share(state, len(taken))}
 
     def in_parts(self, memory: int, seed: int) -> dict[str, Any]:
@@ -285,7 +264,7 @@ class _Work:
         found = rectangle(self.space, sample, candidates, self.engine)
         with Represented(found, self.best(sample), self.engine.threads) as state:
             many = np.full(len(candidates), np.nan)
-            taken, _ = _take(state, self.filling, self.rows[candidates], self.price[candidates], many, every=False)
+            taken, _ = take(state, self.filling, self.rows[candidates], self.price[candidates], many, every=False)
             self.score[self.rows[candidates]] = many * (m / len(found))
             self.looked += state.updates
         told = {"parts": count, "proposals": len(candidates), "judged_on": len(found)}
@@ -299,7 +278,7 @@ class _Work:
         score = np.empty(len(part))
         matrix = square(self.space.part(part), self.engine)
         with Represented(matrix, self.best(part), self.engine.threads) as state:
-            taken, _ = _take(state, own, np.arange(len(part)), self.price[part], score)
+            taken, _ = take(state, own, np.arange(len(part)), self.price[part], score)
             self.looked += state.updates
         self.score[self.rows[part]] = score * count
         return part[taken]
@@ -318,7 +297,7 @@ class _Work:
         score = np.empty(len(part))
         matrix = square(self.space.part(part), self.engine)
         with Represented(matrix, self.best(part, chosen), self.engine.threads) as state:
-            taken, _ = _take(state, self.filling, self.rows[part], self.price[part], score, every=False, most=most)
+            taken, _ = take(state, self.filling, self.rows[part], self.price[part], score, every=False, most=most)
             self.looked += state.updates
         out = ~np.isin(part, chosen)  # what is in already keeps what it added
         self.score[self.rows[part[out]]] = score[out] * count
@@ -364,39 +343,3 @@ def _share(state: State, more: int) -> float:
     reached = float(state.best.sum(dtype=np.int64))
     left = float(np.sort(state.gains)[len(state.gains) - more :].sum())
     return reached / max(reached + left, 1.0)
-
-
-def _take(
-    state: State,
-    filling: Filling,
-    rows: _Ints,
-    price: _Floats,
-    score: _Floats | None = None,
-    *,
-    every: bool = True,
-    most: int | None = None,
-) -> tuple[_Ints, _Floats]:
-    """Offer the candidates (`rows` of the pool) that add most, ties to the first, until the budget is full.
-
-    Or until `most` are taken.
-
-    Returns the candidates that were taken, and what each added. `score` gets what each added, or would
-    still add: of the pool's records with `every`, else of the candidates.
-    """
-    taken: list[int] = []
-    added: list[float] = []
-    out = score if score is not None else np.empty(len(filling.cost))
-    at = rows if every else np.arange(len(rows))
-    waiting = filling.open[rows]
-    while len(taken) != most and not filling.full and waiting.any():
-        worth = np.where(waiting, state.gains / price, -1.0)
-        best = int(np.argmax(worth))
-        gain = float(state.gains[best]) / state.unit
-        if filling.offer(int(rows[best])):
-            taken.append(best)
-            added.append(gain)
-            state.add(best)
-        waiting = filling.open[rows]
-    out[at] = state.gains / state.unit
-    out[at[taken]] = added
-    return np.asarray(taken, np.int64), np.asarray(added)

@@ -114,7 +114,7 @@ class Saturated(Greedy):
     cost = "O(n^2 d / 2) and about O(n^2) more, 2 n^2 bytes up to `memory`; beyond, parts of that size, linear in n"
     promises = "at least 1 - 1/e = 63 % of the best objective where the matrix fits (whole), with a budget in rows"
     use_when = "each kind of record should be covered in proportion to how many like it there are, not once alone"
-    fails_when = "alpha is far above the share that is chosen: nothing saturates, and the middle of the pool is taken"
+    fails_when = "all records are somewhat alike: any large set covers them, random ones too; or alpha is far above k / n"
     later = "no comparison of trained models with random selection known"
     flags = Flags(needs_all=True)
     growth = 2.0
@@ -227,7 +227,8 @@ class Saturated(Greedy):
         """Take the best of a counted sample at each step; return what was added, or would still be."""
         wanted = max(1, filling.rows if most is None else most)
         size = max(1, math.ceil(len(rows) / wanted * math.log(1 / self.eps)))
-        step, added = 0, {}
+        step = 0
+        added: dict[int, float] = {}
         while len(added) != most and not filling.full:
             waiting = np.flatnonzero(filling.open[rows])
             if not len(waiting):
@@ -315,7 +316,7 @@ class _Covered:
 
 @njit(nogil=True, cache=True)
 def _covered(column, room, top):  # type: ignore[no-untyped-def]
-    """Take a column off the room; return the rows for which less than `top` is left, and their room after and before."""
+    """Take a column off the room; return the rows with less than `top` left, and their room after and before."""
     rows, low, high = np.empty(len(room), np.int64), np.empty(len(room), np.int64), np.empty(len(room), np.int64)
     count = 0
     for i in range(len(room)):
