@@ -36,6 +36,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "d2": {"by": "tokens"},
     "deita": {"quality": "tokens"},
     "ccnet": {"by": "score"},
+    "features": {"of": "vectors"},
 }
 WIDTH, CENTRES = 256, 300
 
