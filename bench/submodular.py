@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -92,8 +93,6 @@ def timed(python: str, script: str, what: str, path: Path, k: int, runs: int) ->
 
 def beside(path: Path, k: int, runs: int, python: str, what: tuple[str, ...]) -> None:
     """Print each method and its peers."""
-    import sys
-
     rows = []
     for name in what:
         seconds, own = timed(sys.executable, OURS, name, path, k, runs)
@@ -103,6 +102,7 @@ def beside(path: Path, k: int, runs: int, python: str, what: tuple[str, ...]) ->
             theirs, picks = timed(python, PEER, f"{peer} {name}", path, k, runs)
             shared = len(set(picks) & set(own)) / k
             rows.append([f"{peer} {name}", f"{theirs:.2f}", f"{theirs / seconds:.1f}", f"{shared:.1%}"])
+            print(*rows[-1], f"(tamis {seconds:.2f})", file=sys.stderr, flush=True)
     print(table(["", "seconds", "times ours", "same picks"], rows), "\n", flush=True)
 
 

@@ -16,8 +16,13 @@ from __future__ import annotations
 
 import copy
 import math
+<<<<<<< HEAD
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
+=======
+from dataclasses import replace
+from typing import Any
+>>>>>>> h-submod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +37,18 @@ from tamis.select.constraints import Budget, Constraints
 from tamis.select.filling import Filling
 from tamis.select.greedy import Greedy, prices
 from tamis.select.represent import STEPS, Represented, State, bounds, in_steps
+<<<<<<< HEAD
 from tamis.vectors.similarity import UNIT, Space, closest, nearness, rectangle, square
 from tamis.vectors.tiles import canonical, subset, zero_rows
 
 __all__ = ["Facility", "Located", "Window", "Work", "facility_location", "facility_location_of", "share", "take"]
+=======
+from tamis.select.submodular import Grown, take
+from tamis.vectors.similarity import UNIT, Space, closest, objective, rectangle, square
+from tamis.vectors.tiles import canonical, subset, zero_rows
+
+__all__ = ["Facility", "facility_location", "facility_location_of"]
+>>>>>>> h-submod
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
@@ -43,28 +56,6 @@ _ANEW = 40_000  # records up to which rows of the matrix are computed when neede
 _LEAST = 1 << 15  # bytes: a matrix of 128 records
 _PROPOSED = 4  # proposals of all parts, in multiples of the budget
 _GROUND = 10  # records of the sample that judges the proposals, for each one chosen
-
-
-@dataclass(frozen=True, eq=False)
-class Located:
-    """What `facility_location` chose.
-
-    Attributes
-    ----------
-    rows : int64 array of shape (k,)
-        In the order in which they were chosen.
-    gains : float64 array of shape (k,)
-        What each added to the objective when it was chosen; of the sample that judged it, where one did.
-    objective : float
-        Sum over all `n` rows of the similarity to the most similar chosen one.
-    facts : dict
-        How it was done.
-    """
-
-    rows: _Ints
-    gains: _Floats
-    objective: float
-    facts: dict[str, Any]
 
 
 def facility_location(
@@ -77,7 +68,7 @@ def facility_location(
     eps: float = 0.1,
     seed: int = 0,
     keys: NDArray[np.uint64] | None = None,
-) -> Located:
+) -> Grown:
     """Choose `min(k, n)` rows of `x` (`n x d`) that represent all of them; rows of zeros are never chosen.
 
     Options as those of `Facility`; the same rows whatever the order of `x`.
@@ -96,10 +87,10 @@ def facility_location(
     method = Facility(metric=metric, algorithm=algorithm, memory=str(memory), eps=eps)
     chosen = method.select(Pool(keys, {"vectors": x}), Constraints(Budget("rows", k)), seed)
     rows, gains = chosen.rows, chosen.score[chosen.rows]
-    return Located(rows if order is None else order[rows], gains, chosen.facts["objective"], dict(chosen.facts))
+    return Grown(rows if order is None else order[rows], gains, chosen.facts["objective"], dict(chosen.facts))
 
 
-def facility_location_of(similarity: Any, k: int) -> Located:
+def facility_location_of(similarity: Any, k: int) -> Grown:
     """Choose `min(k, n)` rows by a matrix of similarities that is given (`n x n`, symmetric, none below 0).
 
     Kept as whole multiples of 1/4,194,304 of its range; ties fall to the first row.
@@ -117,7 +108,7 @@ def facility_location_of(similarity: Any, k: int) -> Located:
         raise InputError(f"similarity: expected n x n numbers, got {given.dtype} of shape {given.shape}.")
     n = len(given)
     if not n:
-        return Located(np.empty(0, np.int64), np.empty(0), 0.0, {"algorithm": "whole"})
+        return Grown(np.empty(0, np.int64), np.empty(0), 0.0, {"algorithm": "whole"})
     low, high = bounds(given)
     if not (low >= 0 and math.isfinite(high)):
         raise InputError("similarity: expected finite numbers of at least 0, got others. Shift or clip them first.")
@@ -128,7 +119,7 @@ def facility_location_of(similarity: Any, k: int) -> Located:
         value = low * n + step * float(state.best.sum(dtype=np.int64))
     gains *= step
     gains[:1] += low * n  # what all have in common is gained by the first
-    return Located(rows, gains, value, {"algorithm": "whole"})
+    return Grown(rows, gains, value, {"algorithm": "whole"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -320,8 +311,12 @@ class Work:
 
     def _exactly(self, state: State) -> dict[str, Any]:
         taken, _ = take(state, self.filling, self.rows, self.price, self.score)
+<<<<<<< HEAD
         least = 0 if self.low is None else int(self.low.sum(dtype=np.int64))
         return {} if (self.filling.cost != 1).any() else {"share_of_bound": share(state, len(taken), least)}
+=======
+        return {} if (self.filling.cost != 1).any() else {"share_of_bound": _share(state, len(taken))}
+>>>>>>> h-submod
 
     def in_parts(self, memory: int, seed: int) -> dict[str, Any]:
         """Deal the records into parts whose matrices fit, and choose among what the parts propose.
@@ -354,7 +349,12 @@ class Work:
         """Return what one part would choose; scores are scaled up to the pool."""
         own = Constraints(Budget("rows", each), drop=~self.filling.open[self.rows[part]]).open(len(part))
         score = np.empty(len(part))
+<<<<<<< HEAD
         with self.held(square(self.space.part(part), self.engine), part) as state:
+=======
+        matrix = square(self.space.part(part), self.engine)
+        with Represented(matrix, self.best(part), self.engine.threads) as state:
+>>>>>>> h-submod
             taken, _ = take(state, own, np.arange(len(part)), self.price[part], score)
             self.looked += state.updates
         self.score[self.rows[part]] = score * count
@@ -372,7 +372,12 @@ class Work:
     def _given(self, part: _Ints, chosen: _Ints, most: int | None, count: int) -> _Ints:
         """Return what one part gives of its own; scores are scaled up to the pool."""
         score = np.empty(len(part))
+<<<<<<< HEAD
         with self.held(square(self.space.part(part), self.engine), part, chosen) as state:
+=======
+        matrix = square(self.space.part(part), self.engine)
+        with Represented(matrix, self.best(part, chosen), self.engine.threads) as state:
+>>>>>>> h-submod
             taken, _ = take(state, self.filling, self.rows[part], self.price[part], score, every=False, most=most)
             self.looked += state.updates
         out = ~np.isin(part, chosen)  # what is in already keeps what it added
@@ -422,6 +427,7 @@ def share(state: State, more: int, least: int = 0) -> float:
     reached = float(state.best.sum(dtype=np.int64) - least)
     left = float(np.sort(state.gains)[len(state.gains) - more :].sum())
     return reached / max(reached + left, 1.0)
+<<<<<<< HEAD
 
 
 def take(
@@ -458,3 +464,5 @@ def take(
     out[at] = state.gains / state.unit
     out[at[taken]] = added
     return np.asarray(taken, np.int64), np.asarray(added)
+=======
+>>>>>>> h-submod
