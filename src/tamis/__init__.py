@@ -4,7 +4,7 @@
     >>> with tamis.select("pool.jsonl", n=1000, target="wanted.jsonl") as chosen:  # doctest: +SKIP
     ...     chosen.write("chosen.jsonl")
 
-`select` runs the main job, `check` puts what it chose beside random selections, `open` looks at a pool,
+`select` runs the main job, `check` puts what it chose beside random selections, `profile` measures sets, `open` looks at a pool,
 `annotate` computes signals; `methods` and `signals` list what there is. Errors are in `tamis.errors`.
 """
 
@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "annotate", "check", "methods", "open", "select", "signals"]
+__all__ = ["__version__", "annotate", "check", "methods", "open", "profile", "select", "signals"]
 
 if TYPE_CHECKING:
     from tamis.compare.check import check
+    from tamis.compare.profile import profile
     from tamis.run.api import annotate, methods, open, select, signals
 
 
@@ -29,6 +30,10 @@ def __getattr__(name: str) -> Any:
         from tamis.compare.check import check
 
         return check
+    if name == "profile":
+        from tamis.compare.profile import profile
+
+        return profile
     if name in __all__:
         from tamis.run import api
 

@@ -25,6 +25,7 @@ VERBS = {
     "dedup": "Keep what is no near-duplicate of a record that is kept.",
     "annotate": "Compute signals and write them beside or into the records.",
     "check": "Put a selection beside random ones of the same budget.",
+    "profile": "Measure sets of records, one or several side by side.",
     "why": "Tell one record's whole story.",
     "rerun": "Run a manifest again and check that the result is the same.",
     "problems": "Put methods on small pools whose right answer is known.",

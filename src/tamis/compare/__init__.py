@@ -7,6 +7,8 @@
 `columns`       what the measures read: columns and texts of the pool, each once
 `result`        what a check found: figures, table, sentence, page
 `check`         the flow: a selection beside random ones of the same budget
+`profile`       the flow: sets of records side by side, each measured as it is
+`profiled`      what a profile found: figures, table, page
 ==============  =================================================================================
 
 All that is compared goes through the same code on records of the same pool. So a selection that is

@@ -12,13 +12,18 @@ from tamis.report import ReportData, render
 from tamis.report import data as shown
 from tamis.report.text import number
 
-__all__ = ["page_of", "write_page"]
+__all__ = ["page_of", "write_html", "write_page"]
 
 _WAYS = {"higher": "Higher is better.", "lower": "Lower is better.", "neither": "Neither better nor worse."}
 
 
 def write_page(checked: Checked, path: Path) -> None:
-    """Write the page of a check, in place of an older one, so that it appears whole or not at all.
+    """Write the page of a check; errors as `write_html`."""
+    write_html(page_of(checked), path)
+
+
+def write_html(page: str, path: Path) -> None:
+    """Write a page, in place of an older one, so that it appears whole or not at all.
 
     Raises
     ------
@@ -28,7 +33,7 @@ def write_page(checked: Checked, path: Path) -> None:
     aside = aside_of(path)
     try:
         # Names of files may hold what is no text: it stands on the page as its code.
-        aside.write_bytes(page_of(checked).encode("utf-8", "replace"))
+        aside.write_bytes(page.encode("utf-8", "replace"))
         aside.replace(path)
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error}. Nothing was left behind.") from error
