@@ -37,15 +37,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "d2": {"by": "tokens"},
     "deita": {"quality": "tokens"},
     "ccnet": {"by": "score"},
-<<<<<<< HEAD
     "rankfusion": {"signals": "score,other,tokens"},
     "multiwinner": {"signals": "score,other,tokens"},
     "instag": {"tags": "tags"},
     "mig": {"tags": "tags"},
     "importance": {"by": "tokens"},
-=======
     "features": {"of": "vectors"},
->>>>>>> h-submod
 }
 WIDTH, CENTRES = 256, 300
 

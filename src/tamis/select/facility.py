@@ -16,13 +16,8 @@ from __future__ import annotations
 
 import copy
 import math
-<<<<<<< HEAD
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
-=======
-from dataclasses import replace
-from typing import Any
->>>>>>> h-submod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,18 +32,11 @@ from tamis.select.constraints import Budget, Constraints
 from tamis.select.filling import Filling
 from tamis.select.greedy import Greedy, prices
 from tamis.select.represent import STEPS, Represented, State, bounds, in_steps
-<<<<<<< HEAD
+from tamis.select.submodular import Grown, take
 from tamis.vectors.similarity import UNIT, Space, closest, nearness, rectangle, square
 from tamis.vectors.tiles import canonical, subset, zero_rows
 
-__all__ = ["Facility", "Located", "Window", "Work", "facility_location", "facility_location_of", "share", "take"]
-=======
-from tamis.select.submodular import Grown, take
-from tamis.vectors.similarity import UNIT, Space, closest, objective, rectangle, square
-from tamis.vectors.tiles import canonical, subset, zero_rows
-
-__all__ = ["Facility", "facility_location", "facility_location_of"]
->>>>>>> h-submod
+__all__ = ["Facility", "Window", "Work", "facility_location", "facility_location_of", "share"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
@@ -311,12 +299,8 @@ class Work:
 
     def _exactly(self, state: State) -> dict[str, Any]:
         taken, _ = take(state, self.filling, self.rows, self.price, self.score)
-<<<<<<< HEAD
         least = 0 if self.low is None else int(self.low.sum(dtype=np.int64))
         return {} if (self.filling.cost != 1).any() else {"share_of_bound": share(state, len(taken), least)}
-=======
-        return {} if (self.filling.cost != 1).any() else {"share_of_bound": _share(state, len(taken))}
->>>>>>> h-submod
 
     def in_parts(self, memory: int, seed: int) -> dict[str, Any]:
         """Deal the records into parts whose matrices fit, and choose among what the parts propose.
@@ -349,12 +333,7 @@ class Work:
         """Return what one part would choose; scores are scaled up to the pool."""
         own = Constraints(Budget("rows", each), drop=~self.filling.open[self.rows[part]]).open(len(part))
         score = np.empty(len(part))
-<<<<<<< HEAD
         with self.held(square(self.space.part(part), self.engine), part) as state:
-=======
-        matrix = square(self.space.part(part), self.engine)
-        with Represented(matrix, self.best(part), self.engine.threads) as state:
->>>>>>> h-submod
             taken, _ = take(state, own, np.arange(len(part)), self.price[part], score)
             self.looked += state.updates
         self.score[self.rows[part]] = score * count
@@ -372,12 +351,7 @@ class Work:
     def _given(self, part: _Ints, chosen: _Ints, most: int | None, count: int) -> _Ints:
         """Return what one part gives of its own; scores are scaled up to the pool."""
         score = np.empty(len(part))
-<<<<<<< HEAD
         with self.held(square(self.space.part(part), self.engine), part, chosen) as state:
-=======
-        matrix = square(self.space.part(part), self.engine)
-        with Represented(matrix, self.best(part, chosen), self.engine.threads) as state:
->>>>>>> h-submod
             taken, _ = take(state, self.filling, self.rows[part], self.price[part], score, every=False, most=most)
             self.looked += state.updates
         out = ~np.isin(part, chosen)  # what is in already keeps what it added
@@ -427,42 +401,3 @@ def share(state: State, more: int, least: int = 0) -> float:
     reached = float(state.best.sum(dtype=np.int64) - least)
     left = float(np.sort(state.gains)[len(state.gains) - more :].sum())
     return reached / max(reached + left, 1.0)
-<<<<<<< HEAD
-
-
-def take(
-    state: State,
-    filling: Filling,
-    rows: _Ints,
-    price: _Floats,
-    score: _Floats | None = None,
-    *,
-    every: bool = True,
-    most: int | None = None,
-) -> tuple[_Ints, _Floats]:
-    """Offer the candidates (`rows` of the pool) that add most, ties to the first, until the budget is full.
-
-    Or until `most` are taken.
-
-    Returns the candidates that were taken, and what each added. `score` gets what each added, or would
-    still add: of the pool's records with `every`, else of the candidates.
-    """
-    taken: list[int] = []
-    added: list[float] = []
-    out = score if score is not None else np.empty(len(filling.cost))
-    at = rows if every else np.arange(len(rows))
-    waiting = filling.open[rows]
-    while len(taken) != most and not filling.full and waiting.any():
-        worth = np.where(waiting, state.gains / price, -1.0)
-        best = int(np.argmax(worth))
-        gain = float(state.gains[best]) / state.unit
-        if filling.offer(int(rows[best])):
-            taken.append(best)
-            added.append(gain)
-            state.add(best)
-        waiting = filling.open[rows]
-    out[at] = state.gains / state.unit
-    out[at[taken]] = added
-    return np.asarray(taken, np.int64), np.asarray(added)
-=======
->>>>>>> h-submod

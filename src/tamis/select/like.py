@@ -31,10 +31,11 @@ from tamis.select.aimed import Aimed, near_examples
 from tamis.select.anew import Anew
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
 from tamis.select.constraints import Budget, Constraints
-from tamis.select.facility import Facility, Located, Window, take
+from tamis.select.facility import Facility, Window
 from tamis.select.filling import Filling
 from tamis.select.greedy import prices
 from tamis.select.represent import Represented, State
+from tamis.select.submodular import Grown, take
 from tamis.vectors.similarity import UNIT, Space, closest, nearness, rectangle, totals
 from tamis.vectors.tiles import canonical, subset, zero_rows
 
@@ -57,7 +58,7 @@ def like(
     memory: str | int = "1GB",
     seed: int = 0,
     keys: NDArray[np.uint64] | None = None,
-) -> Located:
+) -> Grown:
     """Choose `min(k, n)` rows of `x` (`n x d`) that are like the rows of `target` (`q x d`), and cover them.
 
     `unlike` (`p x d`, with flvmi): rows to keep away from. Other options as those of `Like`. Rows of zeros are never
@@ -78,7 +79,7 @@ def like(
     method = Like(**options).told([target], [] if unlike is None else [unlike])
     chosen = method.select(Pool(keys, {"vectors": x}), Constraints(Budget("rows", k)), seed)
     rows, gains = chosen.rows, chosen.score[chosen.rows]
-    return Located(rows if order is None else order[rows], gains, chosen.facts["objective"], dict(chosen.facts))
+    return Grown(rows if order is None else order[rows], gains, chosen.facts["objective"], dict(chosen.facts))
 
 
 class Like(Aimed, Facility):

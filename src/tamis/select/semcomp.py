@@ -26,11 +26,11 @@ from tamis.engine.local import Local
 from tamis.select.aimed import Aimed, near_examples
 from tamis.select.base import Flags, Parameter, Pool, Ranking, check_amount
 from tamis.select.constraints import Budget, Constraints
-from tamis.select.facility import Located
 from tamis.select.filling import Filling
 from tamis.select.greedy import Greedy, prices
 from tamis.select.represent import Represented
 from tamis.select.spread import mutual, neighbours_of, pagerank
+from tamis.select.submodular import Grown
 from tamis.vectors.similarity import UNIT, Space, square
 from tamis.vectors.tiles import canonical, subset, zero_rows
 
@@ -42,7 +42,7 @@ _LEAST = 1 << 15
 
 def semcomp(
     x: Any, target: Any, k: int, *, keys: NDArray[np.uint64] | None = None, seed: int = 0, **options: Any
-) -> Located:
+) -> Grown:
     """Choose `min(k, n)` rows of `x` (`n x d`) that cover the neighbourhood of the rows of `target` (`q x d`).
 
     `options` are those of `Semcomp`. Rows of zeros are never chosen; the same rows whatever the order of `x` and of
@@ -62,7 +62,7 @@ def semcomp(
     method = Semcomp(**options).told([target])
     chosen = method.select(Pool(keys, {"vectors": x}), Constraints(Budget("rows", k)), seed)
     rows, gains = chosen.rows, chosen.score[chosen.rows]
-    return Located(rows if order is None else order[rows], gains, chosen.facts["objective"], dict(chosen.facts))
+    return Grown(rows if order is None else order[rows], gains, chosen.facts["objective"], dict(chosen.facts))
 
 
 class Semcomp(Aimed, Greedy):

@@ -26,9 +26,10 @@ from tamis.select.aimed import Aimed, near_examples
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
 from tamis.select.columns import Columns, farthest
 from tamis.select.constraints import Budget, Constraints
-from tamis.select.facility import Facility, Located, Window
+from tamis.select.facility import Facility, Window
 from tamis.select.filling import Filling
 from tamis.select.greedy import prices
+from tamis.select.submodular import Grown
 from tamis.vectors.similarity import UNIT, Space, totals
 from tamis.vectors.tiles import canonical, subset, zero_rows
 
@@ -50,7 +51,7 @@ def unlike(
     memory: str | int = "1GB",
     seed: int = 0,
     keys: NDArray[np.uint64] | None = None,
-) -> Located:
+) -> Grown:
     """Choose `min(k, n)` rows of `x` (`n x d`) that stand for it where the rows of `examples` (`p x d`) do not.
 
     Options as those of `Unlike`. Rows of zeros are never chosen; the same rows whatever the order of `x` and of the
@@ -70,7 +71,7 @@ def unlike(
     method = Unlike(form=form, nu=nu, balance=balance, metric=metric, algorithm=algorithm, memory=str(memory))
     chosen = method.told(unlike=[examples]).select(Pool(keys, {"vectors": x}), Constraints(Budget("rows", k)), seed)
     rows, gains = chosen.rows, chosen.score[chosen.rows]
-    return Located(rows if order is None else order[rows], gains, chosen.facts["objective"], dict(chosen.facts))
+    return Grown(rows if order is None else order[rows], gains, chosen.facts["objective"], dict(chosen.facts))
 
 
 class Unlike(Aimed, Facility):
