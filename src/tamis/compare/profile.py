@@ -331,7 +331,7 @@ class _Profile:
             self._put("coverage", [np.nan, *(coverage(one, radius) for one in to)], basis)
             self._put("radius", [np.nan, *(covering_radius(one) for one in to)], self.sampled)
             slices = [sliced_discrepancy(some[:2_000], unit[0][:2_000])[0] for some in unit[1:]]
-            self._put("discrepancy", [np.nan, *slices], f"At most 2,000 records of each set, 64 directions.")
+            self._put("discrepancy", [np.nan, *slices], "At most 2,000 records of each set, 64 directions.")
         high = max(float(np.quantile(one, 0.999)) for one in apart) or 1.0
         edges = np.linspace(0.0, high, _BINS + 1)
         panels = [Panel(edges, np.histogram(np.minimum(one, high), edges)[0] / len(one)) for one in apart]
