@@ -4,8 +4,9 @@
     >>> with tamis.select("pool.jsonl", n=1000, target="wanted.jsonl") as chosen:  # doctest: +SKIP
     ...     chosen.write("chosen.jsonl")
 
-`select` runs the main job, `check` puts what it chose beside random selections, `profile` measures sets, `open` looks at a pool,
-`annotate` computes signals; `methods` and `signals` list what there is. Errors are in `tamis.errors`.
+`select` runs the main job, `check` puts what it chose beside random selections, `profile` measures sets,
+`open` looks at a pool, `annotate` computes signals; `methods` and `signals` list what there is. Errors are in
+`tamis.errors`.
 """
 
 from __future__ import annotations

@@ -205,7 +205,8 @@ def _worth(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
                 break
         closed += touches
         inside += within and touches
-    return max(size - inside / n, closed / n - size)
+    lack, excess = size - inside / n, closed / n - size
+    return float(lack if lack > excess else excess)
 
 
 @njit(nogil=True, cache=True)
@@ -229,12 +230,12 @@ def _accepting(
             left = 1.0 - step / max(1, steps // runs)
             for j in range(d):
                 moved[j], trial[j] = place[j], y[j]
-            for _ in range(max(1, np.int64(left * min(d, 4)))):
+            for _ in range(1 + int(left * (min(d, 4) - 1))):
                 number = mix64(number + np.uint64(0x9E3779B97F4A7C15))
-                j = np.int64(number % np.uint64(d))
-                width = max(1, np.int64(left * sizes[j] / 4))
+                j = int(number % np.uint64(d))
+                width = 1 + int(left * sizes[j] / 4)
                 number = mix64(number + np.uint64(0x9E3779B97F4A7C15))
-                to = place[j] - width + np.int64(number % np.uint64(2 * width + 1))
+                to = place[j] - width + int(number % np.uint64(2 * width + 1))
                 moved[j] = min(max(to, 0), sizes[j] - 1)
                 trial[j] = grid[j, moved[j]]
             found = _worth(x, trial)

@@ -96,7 +96,7 @@ def _choose(
             at = size + c
             if tried < n - size:
                 number = mix64(number + np.uint64(0x9E3779B97F4A7C15))
-                at = size + np.int64(number % np.uint64(n - size))
+                at = size + int(number % np.uint64(n - size))
             found = 0.0
             for b in range(boxes):
                 apart = off[b] + (1.0 if inside[rows[at], b] else 0.0) - share[b]
@@ -109,9 +109,9 @@ def _choose(
     largest, squares = np.abs(off).max(), (off * off).sum()
     for _ in range(swaps if k < n else 0):
         number = mix64(number + np.uint64(0x9E3779B97F4A7C15))
-        out = np.int64(number % np.uint64(k))
+        out = int(number % np.uint64(k))
         number = mix64(number + np.uint64(0x9E3779B97F4A7C15))
-        come = k + np.int64(number % np.uint64(n - k))
+        come = k + int(number % np.uint64(n - k))
         top, total = 0.0, 0.0
         for b in range(boxes):
             apart = off[b] + np.float64(inside[rows[come], b]) - np.float64(inside[rows[out], b])

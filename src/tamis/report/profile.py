@@ -126,7 +126,8 @@ def _panels(names: Sequence[str], panels: Sequence[Panel], told: str) -> str:
         f"<figure><h3><bdi>{safe(name, 120)}</bdi></h3>{_histogram(panel, top)}</figure>"
         for name, panel in zip(names, panels, strict=False)
     )
-    return f"<p>{told} The height is the share of records in a bin, the same scale for all.</p><div class='plots'>{drawn}</div>"
+    told += " The height is the share of records in a bin, the same scale for all."
+    return f"<p>{told}</p><div class='plots'>{drawn}</div>"
 
 
 def _histogram(panel: Panel, top: float) -> str:
@@ -215,7 +216,8 @@ def _curves(data: ProfileData) -> str:
     return (
         "<p>Vendi score: small orders count rare kinds too, large ones only the common.</p>"
         f"<div class='plots'>{drawn}</div>"
-        f'<div class="wide"><table><thead><tr><th scope="col"></th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f'<div class="wide"><table><thead><tr><th scope="col"></th>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
     )
 
 
