@@ -57,7 +57,7 @@ def clusters(n: int, seed: int) -> Problem:
             Way("mmr", {"quality": "score"}),
             Way("kmq", {"quality": "tokens"}),
             Way("kmq", {"sizes": "equal", "quality": "tokens"}),
-            Way("instag", {"tags": "tags"}, True),
+            Way("instag", {"tags": "tags"}),
             Way("mig", {"tags": "tags"}, True),
             Way("mig"),
             Way("saturated"),

@@ -39,7 +39,7 @@ _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
 _ASIDE = ("features: nothing in it",)
 _PHI = ("sqrt", "log", "saturating")
-_BYTES = 6  # of a feature of a record
+_BYTES = {"ngrams": 8, "vectors": 32}  # of a feature of a record, while they are made
 _LEAST = 1 << 15
 _PROPOSED = 4  # proposals of all parts, in multiples of the budget
 _SHARE = 256  # records that a thread works on
@@ -91,7 +91,7 @@ class Features(Greedy):
     name = "features"
     title = "Feature-based choice"
     source = "Kirchhoff and Bilmes 2014; negative numbers as features, fronts of bounds and parts: ours"
-    cost = "O(features of all records) a few times, and of those looked at for each choice; 6 bytes a feature"
+    cost = "O(features of all records) a few times, and of those looked at for each choice; 8 bytes a feature"
     promises = "at least 1 - 1/e = 63 % of the best objective, up to `memory` and a budget in rows"
     use_when = "the chosen texts should hold as many different words and phrases as they can, with a budget in tokens"
     fails_when = "the budget is in rows: long texts hold most features. Or noise: rare strings are features too"
@@ -135,7 +135,7 @@ class Features(Greedy):
 
     def holds(self, n: int) -> int:
         """Return the bytes of the features, taken as 400 a record, and of some numbers a record."""
-        return 100 * n + min(self._bytes, 400 * _BYTES * n)
+        return 100 * n + min(self._bytes, 400 * _BYTES[self.of] * n)
 
     def within(self, room: int, n: int) -> Features:
         """Return the method with features of no more than `room`, unless `memory` was given."""
@@ -172,7 +172,7 @@ class Features(Greedy):
             one = _State(source(np.array([row])), sums, self.phi)
             score[row] = one.gains(np.zeros(1, np.int64))[0]
             one.add(0)
-        parts = min(len(rows), self.parts or math.ceil(_BYTES * int(sizes.sum()) / self._bytes))
+        parts = min(len(rows), self.parts or math.ceil(_BYTES[self.of] * int(sizes.sum()) / self._bytes))
         work = _Work(source, sums, self.phi, filling, price, score)
         facts: dict[str, Any] = {"parts": parts}
         if parts <= 1:
@@ -260,6 +260,7 @@ class _State:
         self.rows, self.sums, self.phi = rows, sums, _PHI.index(phi)
         self.looked = 0
         self.engine = Local()
+        self._now = _concave(sums, self.phi)
         # Each term is a difference of numbers no larger than `top`; sums of them are rounded at every addition.
         top = float(_concave(np.array([rows.amount.sum(dtype=np.float64) + float(sums.sum())]), self.phi)[0])
         self.slack = 8 * 2.0**-52 * top * max(1, int(np.diff(rows.offsets).max(initial=1)))
@@ -271,7 +272,8 @@ class _State:
 
         def some(start: int) -> None:
             part = slice(start, start + _SHARE)
-            _gains(self.rows.at, self.rows.amount, self.rows.offsets, candidates[part], self.sums, self.phi, out[part])
+            rows = self.rows
+            _gains(rows.at, rows.amount, rows.offsets, candidates[part], self.sums, self._now, self.phi, out[part])
 
         if len(candidates) <= _SHARE:
             some(0)
@@ -283,7 +285,9 @@ class _State:
     def add(self, candidate: int) -> None:
         """Take a candidate."""
         start, stop = self.rows.offsets[candidate], self.rows.offsets[candidate + 1]
-        self.sums[self.rows.at[start:stop]] += self.rows.amount[start:stop]
+        at = self.rows.at[start:stop]
+        self.sums[at] += self.rows.amount[start:stop]
+        self._now[at] = _concave(self.sums[at], self.phi)
 
 
 def _numbers(x: NDArray[Any]) -> _Rows:
@@ -341,10 +345,9 @@ def _concave(sums, phi):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _gains(at, amount, offsets, candidates, sums, phi, out):  # type: ignore[no-untyped-def]
+def _gains(at, amount, offsets, candidates, sums, now, phi, out):  # type: ignore[no-untyped-def]
     for i in range(len(candidates)):
         total = 0.0
         for j in range(offsets[candidates[i]], offsets[candidates[i] + 1]):
-            c = sums[at[j]]
-            total += _phi(c + np.float64(amount[j]), phi) - _phi(c, phi)
+            total += _phi(sums[at[j]] + np.float64(amount[j]), phi) - now[at[j]]
         out[i] = total

@@ -114,9 +114,7 @@ class Saturated(Greedy):
     cost = "O(n^2 d / 2) and about O(n^2) more, 2 n^2 bytes up to `memory`; beyond, parts of that size, linear in n"
     promises = "at least 1 - 1/e = 63 % of the best objective where the matrix fits (whole), with a budget in rows"
     use_when = "each kind of record should be covered in proportion to how many like it there are, not once alone"
-    fails_when = (
-        "all records are somewhat alike: any large set covers them, a random one too; or alpha is far above k/n"
-    )
+    fails_when = "all records are somewhat alike: any large set covers them, a random one too; or alpha far above k/n"
     later = "no comparison of trained models with random selection known"
     flags = Flags(needs_all=True)
     growth = 2.0
