@@ -91,6 +91,8 @@ def render_profile(data: ProfileData) -> str:
         for key, title, inner in shown
     )
     names = ", ".join(f"<bdi>{safe(name, 120)}</bdi>" for name in data.names)
+    if len(data.names) > 3:
+        names = f"{len(data.names)} sets"
     notes = "".join(f"<p>{safe(note, 600)}</p>" for note in data.notes)
     notes = f'<aside class="note" aria-label="Notes of the run">{notes}</aside>' if notes else ""
     return (
@@ -115,7 +117,7 @@ def _figures(data: ProfileData) -> str:
         told = f'<span class="kind">{safe(row.meaning)} {safe(row.basis)}</span>'
         rows += f'<tr><th scope="row">{safe(row.title)}{told}</th>{cells}</tr>'
     table = f'<thead><tr><th scope="col"></th>{head}</tr></thead><tbody>{rows}</tbody>'
-    return f'<div class="wide"><table>{table}</table></div>'
+    return f'<div class="wide"><table class="sets">{table}</table></div>'
 
 
 def _panels(names: Sequence[str], panels: Sequence[Panel], told: str) -> str:
