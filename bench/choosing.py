@@ -22,6 +22,7 @@ import numpy as np
 from common import machine, table
 
 from tamis.select import METHODS, get
+from tamis.select.aimed import Aimed
 from tamis.select.base import Pool, Selector
 from tamis.select.constraints import Budget, Constraints
 from tamis.select.labels import Labels
@@ -42,6 +43,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "instag": {"tags": "tags"},
     "mig": {"tags": "tags"},
     "importance": {"by": "tokens"},
+    "quadmix": {"signals": "score,other,tokens"},
+    "cdas": {"by": "score", "limit": 99},
+    "d3": {"difficulty": "tokens"},
+    "adapt": {"signals": "score,other,tokens"},
+    "paser": {"damage": "tokens"},
+    "quad": {"influence": "score"},
+    "features": {"of": "vectors"},
 }
 WIDTH, CENTRES = 256, 300
 
@@ -94,6 +102,9 @@ def peak() -> int:
 def alone(name: str, n: int, k: int, memory: int) -> None:
     """Run one method in this process, and print what it took as JSON."""
     method = get(name)(**OPTIONS.get(name, {}))
+    if isinstance(method, Aimed):  # 200 examples, which are records of the pool too
+        shown = [vectors(200)]
+        method = method.told(**({"unlike": shown} if method.flags.needs_unlike else {"target": shown}))
     small = pool_of(method, 2_000)
     method.select(small, Constraints(Budget("rows", 20)))
     pool = pool_of(method, n)

@@ -1,6 +1,6 @@
-"""What the pages of ccs, d2, deita, ccnet, cdas and d3 claim to have measured, measured again.
+"""What the pages of ccs, d2, deita and ccnet claim to have measured, measured again.
 
-    .venv/bin/python docs/evidence/scores.py [METHOD ...]
+    .venv/bin/python docs/evidence/scores.py
 
 Choices of `alpaca_52k` by its perplexity (of the pool itself, out of fold) or the length of its outputs, beside
 random ones. "Cover" is the mean cosine of all records of the pool to the chosen record nearest to each; the
@@ -40,11 +40,6 @@ ARMS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("deita", {"quality": "output"}),
     ("deita", {"quality": "output", "tau": 0.7}),
     ("deita", {"quality": "output", "tau": 0.5}),
-    ("cdas", {"by": "output", "most": 1e9}),
-    ("cdas", {"by": "output", "most": 1e9, "clusters": 100}),
-    ("d3", {"difficulty": "output"}),
-    ("d3", {"difficulty": "output", "scale": "raw"}),
-    ("kcenter", {}),
     *(("ccnet", {"keep": keep}) for keep in ("head", "middle", "tail")),
 )
 
@@ -66,24 +61,18 @@ def columns() -> Pool:
 def main() -> None:
     """Print a line for each arm and size."""
     pool = columns()
-    x, perplexity, output = (
-        pool.vectors("vectors", "scores"),
-        *(pool.numbers(s, "scores") for s in ("perplexity", "output")),
-    )
+    x, perplexity = pool.vectors("vectors", "scores"), pool.numbers("perplexity", "scores")
     for k in (520, 5200):
         for method, options in ARMS:
-            if sys.argv[1:] and method not in sys.argv[1:]:
-                continue
             made, found, took = get(method)(**options), [], 0.0
             start = time.perf_counter()
             for seed in range(3 if made.flags.random else 1):
                 rows = made.select(pool, Constraints(Budget("rows", k)), seed).rows
                 took = took or time.perf_counter() - start
-                found.append((cover(x, rows), vendi(x[rows]), float(np.median(perplexity[rows])), output[rows].mean()))
-            near, many, hard, long = np.mean(found, axis=0)
+                found.append((cover(x, rows), vendi(x[rows]), float(np.median(perplexity[rows]))))
+            near, many, hard = np.mean(found, axis=0)
             told = ", ".join(f"{name}={value}" for name, value in options.items())
-            figures = f"cover {near:.3f}, Vendi {many:.1f}, perplexity {hard:.2f}, output {long:.0f}"
-            say(f"{k:,} by {method} {told}: {figures}, {took:.1f} s")
+            say(f"{k:,} by {method} {told}: cover {near:.3f}, Vendi {many:.1f}, perplexity {hard:.2f}, {took:.1f} s")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What the pages of adapt, kmq (in rounds), quad and paser claim to have measured, measured again.
 
-    .venv/bin/python docs/evidence/skills.py [adapt] [rounds] [quad] [paser] [speed]
+    .venv/bin/python docs/evidence/skills.py [adapt] [rounds] [quad] [paser]
 
 Choices of `alpaca_52k` beside random ones: "cover" is the mean cosine of all records of the pool to the chosen
 record nearest to each. Choices of `banking77` (10,003 questions to a bank, 77 kinds): the accuracy on its test set of
@@ -24,10 +24,13 @@ from scores import columns
 from tamis.select import get
 from tamis.select.base import Chosen, Pool
 from tamis.select.constraints import Budget, Constraints
+from tamis.select.kfac import kfac_influence
+from tamis.select.paser import jsd
 from vectors import DATA, cover, encoded, say
 
 SEEDS = 3
 DECAY = 1e-4
+TRIED = ((0.5, 1.0), (0.9, 1.0), (0.9, 0.0))
 
 
 @cache
@@ -88,27 +91,33 @@ class Bank:
         with (DATA / "cls_banking77" / name).open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         x, keys = encoded([row["text"] for row in rows])
+        self.length = np.array([len(row["text"]) for row in rows]) if name == "train.csv" else self.length
         x = x.astype(np.float32)
         x /= np.maximum(np.sqrt((x * x).sum(axis=1, keepdims=True)), 1e-9)
         kinds = np.unique([row["category"] for row in rows], return_inverse=True)[1]
         return np.concatenate([x, np.ones((len(x), 1), np.float32)], axis=1), kinds, keys
 
-    def fit(self, rows: np.ndarray) -> np.ndarray:
-        """Return the weights (`77 x d`) of softmax regression on some rows of the pool, with a little decay."""
+    def fit(
+        self, rows: np.ndarray, start: np.ndarray | None = None, steps: int = 40, decay: float = DECAY
+    ) -> np.ndarray:
+        """Return the weights (`77 x d`) of softmax regression on some rows of the pool, with a little decay.
+
+        With `start` they go on from there, and what is 0 in it stays 0: decay is towards it.
+        """
+        base = np.zeros((77, self.x.shape[1])) if start is None else start
+        free = np.ones(base.size) if start is None else (base != 0).ravel() * 1.0
         x, kind = self.x[rows].astype(np.float64), self.kind[rows]
 
         def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-            weights = flat.reshape(77, -1)
+            weights, moved = flat.reshape(77, -1), flat - base.ravel()
             chance = chances(x, weights)
             grad = chance.copy()
             grad[np.arange(len(x)), kind] -= 1
-            told = -np.log(np.maximum(chance[np.arange(len(x)), kind], 1e-300)).mean() + DECAY / 2 * (flat**2).sum()
-            return float(told), (grad.T @ x / len(x) + DECAY * weights).ravel()
+            told = -np.log(np.maximum(chance[np.arange(len(x)), kind], 1e-300)).mean() + decay / 2 * (moved**2).sum()
+            return float(told), ((grad.T @ x / len(x)).ravel() + decay * moved) * free
 
-        start = np.zeros(77 * x.shape[1])
-        return np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 40}).x).reshape(
-            77, -1
-        )
+        found = minimize(loss, base.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": steps})
+        return np.asarray(found.x).reshape(77, -1)
 
     def accuracy(self, rows: np.ndarray) -> float:
         """Return the share of the test set that a model trained on some rows of the pool gets right."""
@@ -171,7 +180,84 @@ def rounds() -> None:
             )
 
 
-PARTS: dict[str, Callable[[], None]] = {"adapt": adapt, "rounds": rounds}
+class Influence:
+    """What a question does for the loss on half of the test set, by a model trained on 300 questions at random."""
+
+    def __init__(self) -> None:
+        found = bank()
+        self.first = of_bank("random", 300)(100)
+        self.weights = found.fit(self.first)
+        half = np.arange(0, len(found.test_x), 2)
+        self.reference = found.test_x[half], self._errors(found.test_x[half], found.test_kind[half])
+        self.factors = found.x[self.first], self._errors(found.x[self.first], found.kind[self.first])
+
+    def _errors(self, x: np.ndarray, kind: np.ndarray) -> np.ndarray:
+        chance = chances(x, self.weights)
+        chance[np.arange(len(x)), kind] -= 1
+        return chance
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """Return the influence of rows of the pool."""
+        x, kind = bank().x[rows], bank().kind[rows]
+        return kfac_influence(x, self._errors(x, kind), *self.reference, factors=self.factors, damping=0.1)
+
+
+def quad() -> None:
+    """Print accuracies, on the other half of the test set, of 300 questions and 300 more."""
+    found, score = bank(), Influence()
+    start = time.perf_counter()
+    every = np.asarray(score(found.order))
+    say(f"all influences: {time.perf_counter() - start:.1f} s; standard deviation {every.std():.3g}")
+    pool = Pool(found.pool.keys, {**found.pool.columns, "influence": every})
+    other = np.arange(1, len(found.test_x), 2)
+    for method, options in (
+        ("random", {}),
+        ("top", {"by": "influence"}),
+        *(("quad", {"score": score, "arms": 10, "gamma": 8, "tau": tau, "alpha": a}) for tau, a in TRIED),
+    ):
+        told = []
+        for seed in range(SEEDS):
+            chosen, _ = choose(method, 300, seed, pool, **options)
+            weights = found.fit(np.unique(np.concatenate([score.first, found.order[chosen.rows]])))
+            right = (chances(found.test_x[other], weights).argmax(axis=1) == found.test_kind[other]).mean()
+            told.append((right, every[chosen.rows].mean() / every.std(), chosen.facts.get("asked", 0) / len(every)))
+        mean, least, most = (np.array(told).mean(axis=0), np.min(told, axis=0), np.max(told, axis=0))
+        shown = {name: value for name, value in options.items() if name != "score"}
+        say(f"{method} {shown}: accuracy {mean[0]:.1%} ({least[0]:.1%} to {most[0]:.1%}), mean influence")
+        say(f"  {mean[1]:.2f} standard deviations, asked about {mean[2]:.1%} of the pool")
+
+
+def paser() -> None:
+    """Print accuracies of a pruned model, and of what 300 and 1,000 questions repair."""
+    found = bank()
+    whole = found.fit(np.arange(len(found.x)))
+    cut = np.where(np.abs(whole) >= np.quantile(np.abs(whole), 0.9), whole, 0.0)
+
+    def right(weights: np.ndarray) -> float:
+        return float((chances(found.test_x, weights).argmax(axis=1) == found.test_kind).mean())
+
+    say(f"whole {right(whole):.1%}, a tenth of the weights {right(cut):.1%}")
+    damage = jsd(chances(found.x, whole), chances(found.x, cut))[found.order]
+    columns = {**found.pool.columns, "damage": damage, "bytes": found.length[found.order], "tokens": 0 * found.order}
+    pool = Pool(found.pool.keys, columns)
+    for k in (300, 1000):
+        for method, options in (
+            ("random", {}),
+            ("top", {"by": "damage"}),
+            ("kmq", {"sizes": "equal", "clusters": 77}),
+            ("paser", {"damage": "damage"}),
+            ("paser", {"damage": "damage", "clusters": 77}),
+        ):
+            told = []
+            for seed in range(SEEDS):
+                rows = found.order[choose(method, k, seed, pool, **options)[0].rows]
+                told.append(right(found.fit(rows, cut, 20, 1e-3)))
+            say(f"{k:,} by {method} {options}: {np.mean(told):.1%} ({min(told):.1%} to {max(told):.1%})")
+    chosen, took = choose("paser", 1000, 0, pool, damage="damage")
+    say(f"paser took {took:.1f} s: {chosen.facts}")
+
+
+PARTS: dict[str, Callable[[], None]] = {"adapt": adapt, "rounds": rounds, "quad": quad, "paser": paser}
 
 
 def main() -> None:

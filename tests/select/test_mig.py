@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 import tamis
 from tamis.errors import BudgetError, InputError, OptionError
-from tamis.select import label_graph
 from tamis.select.base import Groups, Pool
 from tamis.select.constraints import Budget, Constraints, Quota
 from tamis.select.label_graph import alike, reach
@@ -160,11 +159,15 @@ def test_what_is_reached() -> None:
     assert found.mass == pytest.approx([3 / 1.75, 3 / 1.5, 0.5 / 1.25])
 
 
-def test_a_graph_that_joins_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(label_graph, "_MOST", 6)
-    assert mig(TAGS, 2, similarity=W, spread=0).tolist() == [3, 1]
-    with pytest.raises(OptionError, match=r"at most 6 labels in all, got 8 by 1 edges of 3 labels\. Raise the thr"):
-        mig(TAGS, 2, similarity=W)
+def test_a_graph_that_joins_too_much_is_refused() -> None:
+    """8 labels are reached of 12 bytes each, 5 where each is on its own; what else is held takes 100 bytes a record."""
+    pool = Pool(keys(4), {"tags": Labels.of(TAGS)})
+    for spread, bytes_ in ((1.0, 96), (0.0, 60)):
+        method = Mig(tags="tags", spread=spread)
+        method._links = given_links(W, 3, 0.9)
+        assert len(method.within(400 + bytes_, 4).select(pool, Constraints(Budget("rows", 2)))) == 2
+        with pytest.raises(OptionError, match=rf"fit into {bytes_ - 1} bytes, got {bytes_} by .* Raise the threshold"):
+            method.within(400 + bytes_ - 1, 4).select(pool, Constraints(Budget("rows", 2)))
 
 
 def test_joined_labels_are_those_of_all_pairs() -> None:

@@ -133,6 +133,13 @@ def test_when_all_was_asked_the_best_below_follow_and_no_more_than_allowed_is_as
     assert set(looked.tolist()) < set(rows.tolist())
 
 
+def test_where_the_first_rounds_are_all_alike_it_looks_elsewhere() -> None:
+    """One corner of ten is worth something, and two are looked into a round: it is found before others run dry."""
+    rows, looked = quad(corners(*[100] * 10), 30, lambda rows: (rows // 100 == 7) * 1.0, clusters=10, arms=2, gamma=5)
+    assert (rows // 100 == 7).all()
+    assert len(looked) < 250
+
+
 def test_the_order_of_rows_does_not_matter() -> None:
     x, value, keys = corners(60, 60, 60), np.random.default_rng(2).normal(size=180), keys_of(180)
     turned = np.random.default_rng(3).permutation(180)
@@ -216,6 +223,16 @@ def test_a_step_on_a_record_lowers_the_reference_loss_by_its_influence() -> None
         step = np.linalg.solve(matrix, np.outer(errors[z], x[z]).ravel()).reshape(3, 5)
         slope = (loss(weights + 1e-6 * step) - loss(weights - 1e-6 * step)) / 2e-6
         assert -slope == pytest.approx(-found[z], rel=1e-5)
+
+
+def test_a_few_at_a_time_are_measured_by_the_same_factors() -> None:
+    a, d, ra, rd = layer(2)
+    found = [kfac_influence(a[i : i + 9], d[i : i + 9], ra, rd, factors=(a, d)) for i in range(0, 99, 9)]
+    assert np.allclose(np.concatenate(found), kfac_influence(a, d, ra, rd))
+    with pytest.raises(
+        InputError, match="expected a sample for the factors as wide as the records, 4 and 6, got 3 and 6"
+    ):
+        kfac_influence(a, d, ra, rd, factors=(a[:, :3], d))
 
 
 def test_documents_count_by_their_mean() -> None:

@@ -132,6 +132,7 @@ def test_bad_input_is_answered() -> None:
 
 
 @pytest.mark.peers
+@pytest.mark.filterwarnings("ignore")
 def test_the_scores_are_those_of_ranx() -> None:
     ranx = pytest.importorskip("ranx")
     random = np.random.default_rng(2)

@@ -32,7 +32,8 @@ Examples:
 )
 @click.option("--by", metavar="SIGNAL[:asc]", help="Signal or field to rank by.")
 @click.option("--target", multiple=True, metavar="PATH", help="Examples the selection should resemble; repeatable.")
-@click.option("--target-text", metavar="FIELD|TEMPLATE", help="Text of the target's records [default: as --text].")
+@click.option("--unlike", multiple=True, metavar="PATH", help="Examples it should keep away from; repeatable.")
+@click.option("--target-text", metavar="FIELD|TEMPLATE", help="Text of the examples' records [default: as --text].")
 @click.option("--compat", is_flag=True, help="dsir: exactly as the package data-selection.")
 @click.option("--where", metavar="EXPR", help="SQL condition over fields and signals; null is false.")
 @click.option("--rules", metavar="SET,...", help="Leave out what fails these rules: gopher, c4, fineweb.")
@@ -92,6 +93,7 @@ def job_of(given: dict[str, Any]) -> Any:
         options=chosen,
         by=given["by"],
         target=given["target"],
+        unlike=given["unlike"],
         where=given["where"],
         rules=tuple(part.strip() for part in (given["rules"] or "").split(",") if part.strip()),
         no_rules=given["no_rules"],

@@ -12,6 +12,7 @@ from tamis.compare.statistics import Standing, standing
 from tamis.errors import OptionError
 from tamis.problems.base import Problem, Way
 from tamis.run.api import select
+from tamis.select import get as get_method
 
 __all__ = ["Tried", "try_ways"]
 
@@ -77,7 +78,9 @@ def try_ways(problem: Problem, ways: Sequence[Way] = (), *, repeat: int = 20, se
 
         out = []
         for way in ways or problem.ways:
-            with select(pool, n=problem.k, method=way.method, seed=seed, **target, **common, **way.options) as chosen:
+            shown = "unlike" if get_method(way.method).flags.needs_unlike else "target"
+            examples = {shown: target["target"]} if target else {}
+            with select(pool, n=problem.k, method=way.method, seed=seed, **examples, **common, **way.options) as chosen:
                 value, count = problem.judge(chosen.rows), len(chosen)
             out.append(Tried(way, count, standing(value, random(count), problem.direction)))
     return out

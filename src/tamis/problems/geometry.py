@@ -32,6 +32,10 @@ def clusters(n: int, seed: int) -> Problem:
         for row, text in zip(rows.tolist(), found, strict=True):
             pool_texts[row] = text
 
+    named = random.permutation(_WORDS)[: 4 * _KINDS].reshape(_KINDS, 4)  # each kind has four tags, a record two of them
+    two = np.array([(a, b) for a in range(4) for b in range(a)])[random.integers(0, 6, n)]
+    tags = [[words[i] for i in row] for row in named[kind[:, None], two].tolist()]
+
     def judge(rows: NDArray[np.int64]) -> float:
         return float(len(np.unique(kind[rows])))
 
@@ -39,7 +43,7 @@ def clusters(n: int, seed: int) -> Problem:
         "clusters",
         "Kinds of very different sizes",
         f"{_KINDS} kinds of records, from {sizes.max():,} of the largest to {sizes.min()}. Right: all of them.",
-        records(pool_texts, vectors, score=random.normal(size=n)),
+        records(pool_texts, vectors, score=random.normal(size=n), tags=tags),
         [],
         n // 40,
         f"kinds among the chosen, of {_KINDS}",
@@ -53,8 +57,21 @@ def clusters(n: int, seed: int) -> Problem:
             Way("mmr", {"quality": "score"}),
             Way("kmq", {"quality": "tokens"}),
             Way("kmq", {"sizes": "equal", "quality": "tokens"}),
+            Way("instag", {"tags": "tags"}),
+            Way("mig", {"tags": "tags"}, True),
+            Way("mig"),
+            Way("saturated"),
+            Way("graphcut", {}, False),
+            Way("features"),
+            Way("sieve"),
             Way("kdpp"),
             Way("volume"),
+            Way("sensitivity"),
+            Way("autocoreset", {"clusters": 16}),
+            Way("herding"),
+            Way("thinning"),
+            Way("cdas", {"by": "score", "limit": 9}),
+            Way("rs2", {"round": 3}, False),
             Way("length", {}, False),
             Way("top", {"by": "score"}, False),
         ),

@@ -47,7 +47,12 @@ def noise(n: int, seed: int) -> Problem:
         (
             Way("top", {"by": "judge2"}, True),
             Way("top", {"by": "judge1", "where": "judge1 < 2.5"}, True),
+            Way("rankfusion", {"signals": "judge1,judge2,judge3"}, True),
+            Way("rankfusion", {"signals": "judge1,judge2,judge3", "rule": "rrf"}),
+            Way("multiwinner", {"signals": "judge1,judge2,judge3"}, True),
+            Way("quadmix", {"signals": "judge1,judge2,judge3", "omega": 0.1, "share": "records"}),
             Way("odis", {"signals": "judge1,judge2,judge3"}),
+            Way("cdas", {"by": "judge2", "limit": 99}, True),
             Way("ccs", {"by": "judge1", "beta": 0.1}),
             Way("top", {"by": "judge1"}, False),
             Way("mmr", {"quality": "judge1"}, False),
@@ -89,6 +94,8 @@ def bias(n: int, seed: int) -> Problem:
         (
             Way("top", {"by": "judge1", **fair}, True),
             Way("top", {"by": "judge1"}, True),
+            Way("multiwinner", {"signals": "judge1,judge2,judge3", **fair}, True),
+            Way("multiwinner", {"signals": "judge1,judge2,judge3"}, True),
             Way("odis", {"signals": "judge1,judge2,judge3"}),
             Way("stratified", {"strata": "group"}, False),
             Way("length", {}, False),

@@ -28,6 +28,7 @@ def select(
     method: str | None = None,
     by: str | None = None,
     target: Any = None,
+    unlike: Any = None,
     where: str | None = None,
     rules: str | Sequence[str] = (),
     no_rules: str | Sequence[str] = (),
@@ -70,6 +71,8 @@ def select(
         `SIGNAL` or `SIGNAL:asc`, or a numeric field.
     target : path, list of paths, or records, optional
         Examples the selection should resemble.
+    unlike : path, list of paths, or records, optional
+        Examples the selection should keep away from, for methods that read some.
     where : str, optional
         SQL condition over fields and signals; null is false.
     rules, no_rules, languages : str or sequence of str
@@ -121,12 +124,14 @@ def select(
     """
     objects = pool if is_objects(pool) else None
     target_objects = target if target is not None and is_objects(target) else None
+    unlike_objects = unlike if unlike is not None and is_objects(unlike) else None
     job = Job(
         pool=(f"<{type(pool).__name__}>",) if objects is not None else _paths(pool),
         rows=n, tokens=tokens, fraction=None if fraction is None else parse_rate(fraction, "--fraction"),
         method=method or default_method(by, bool(options.get("compat"))),
         options=options, by=by, seed=seed,
         target=(f"<{type(target).__name__}>",) if target_objects is not None else _paths(target),
+        unlike=(f"<{type(unlike).__name__}>",) if unlike_objects is not None else _paths(unlike),
         where=where, rules=_words(rules), no_rules=_words(no_rules), languages=_words(languages),
         dedup=dedup, dedup_by=dedup_by,
         against=_paths(against), quotas=_words(quota), must_keep=_ids(must_keep), must_drop=_ids(must_drop),
@@ -134,7 +139,7 @@ def select(
         tokenizer=tokenizer, encoder=encoder, strict=strict, max_rejected=parse_rate(max_rejected, "--max-rejected"),
     )  # fmt: skip
     runtime = Runtime.of(threads, memory, store, quiet)
-    return run_select(job, runtime, objects=objects, target_objects=target_objects)
+    return run_select(job, runtime, objects=objects, target_objects=target_objects, unlike_objects=unlike_objects)
 
 
 def open(

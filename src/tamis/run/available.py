@@ -16,6 +16,7 @@ from tamis.run.options import Job
 from tamis.run.progress import Progress
 from tamis.select.base import Selector
 from tamis.select.dsir import Dsir
+from tamis.select.features import Features
 from tamis.signals.base import Signal
 from tamis.signals.bytes import Bytes
 from tamis.signals.compute import compute
@@ -32,7 +33,7 @@ def available(job: Job, method: Selector, targets: list[Corpus], progress: Progr
     signals: dict[str, Signal] = {
         "tokens": Tokens(job.tokenizer),
         "bytes": Bytes(),
-        "ngrams": features,
+        "ngrams": method.features() if isinstance(method, Features) else features,
         "ngram_count": NgramCount(features),
     }
     makers: dict[str, Callable[[], Signal]] = {

@@ -66,7 +66,16 @@ def _needed(cls: type[Selector]) -> str:
         method = next(iter(alone.values()))
     if "vectors" in method.needs():
         told.append("vectors")
-    return ", ".join([*told, *(["a target"] if cls.flags.needs_target else [])]) or "text"
+    return (
+        ", ".join(
+            [
+                *told,
+                *(["a target"] if cls.flags.needs_target else []),
+                *(["--unlike"] if cls.flags.needs_unlike else []),
+            ]
+        )
+        or "text"
+    )
 
 
 def _made(cls: type[Selector], options: dict[str, Any]) -> Selector | None:

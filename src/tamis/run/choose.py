@@ -21,10 +21,12 @@ from tamis.run.verdicts import Verdicts
 from tamis.run.where import Where
 from tamis.select.base import Chosen, Groups, Pool, Selector
 from tamis.select.constraints import Budget, Constraints
+from tamis.select.lists import Lists
 from tamis.select.quotas import Quota
 from tamis.signals.compute import column_key
+from tamis.signals.ngrams import lists
 
-__all__ = ["Choice", "budget_of", "choose", "find_pins"]
+__all__ = ["Choice", "budget_of", "choose", "find_pins", "vectors_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +162,10 @@ def _pool_columns(
         elif name in method.label_needs():
             columns[name] = inputs.labels(corpus, name).take(taken)
         elif name == "vectors":
-            columns[name] = _matrix(corpus, column_key(corpus, inputs.signals[name]), taken)
+            columns[name] = vectors_of(corpus, column_key(corpus, inputs.signals[name]), taken)
+        elif name == "ngrams" and name in inputs.signals:
+            key = column_key(corpus, inputs.signals[name])
+            columns[name] = Lists([lists(corpus.batch(f, key).column(0)) for f in corpus.fragments], taken)
         elif name in signals:
             columns[name] = signals[name][taken]
         elif name in method.group_needs():
@@ -171,7 +176,7 @@ def _pool_columns(
     return columns
 
 
-def _matrix(corpus: Corpus, column: str, taken: NDArray[np.int64]) -> NDArray[Any]:
+def vectors_of(corpus: Corpus, column: str, taken: NDArray[np.int64]) -> NDArray[Any]:
     """Return a vector column of the records `taken`, in their order: one fragment at a time is turned."""
     from tamis.signals.vectors import rows_of
 

@@ -75,7 +75,7 @@ def environment(threads: int) -> dict[str, Any]:
 def dump(manifest: dict[str, Any]) -> str:
     """Return a manifest as text, its URLs without secrets."""
     job = manifest["job"]
-    for name in ("pool", "target", "against"):
+    for name in ("pool", "target", "unlike", "against"):
         job[name] = [redact(path) for path in job[name]]
     return json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n"
 

@@ -37,6 +37,8 @@ class Job:
         `SIGNAL` or `SIGNAL:asc`, for methods that rank by a signal or a field.
     target : tuple of str
         Files the selection should resemble.
+    unlike : tuple of str
+        Files the selection should keep away from.
     where : str, optional
         SQL condition over fields and signals.
     rules, no_rules, languages : tuple of str
@@ -73,6 +75,7 @@ class Job:
     options: dict[str, Any] = field(default_factory=dict)
     by: str | None = None
     target: tuple[str, ...] = ()
+    unlike: tuple[str, ...] = ()
     where: str | None = None
     rules: tuple[str, ...] = ()
     no_rules: tuple[str, ...] = ()
@@ -102,7 +105,7 @@ class Job:
             raise BudgetError(
                 f"expected exactly one budget, got {got}: -n N (records), --tokens N, or --fraction F (0 to 1)."
             )
-        if (*self.pool, *self.target, *self.against).count("-") > 1:
+        if (*self.pool, *self.target, *self.unlike, *self.against).count("-") > 1:
             raise OptionError("expected '-' once, got it more often: standard input can be read only once.")
         if both := sorted(set(self.must_keep) & set(self.must_drop)):
             raise BudgetError(
@@ -130,7 +133,7 @@ class Job:
 
     def files(self) -> list[Path]:
         """Return what the job reads, as paths: no output may be one of them."""
-        return [Path(path) for path in (*self.pool, *self.target, *self.against)]
+        return [Path(path) for path in (*self.pool, *self.target, *self.unlike, *self.against)]
 
     def told(self, verb: str) -> str:
         """Return the job in a line, without secrets: what others see of it while it runs."""

@@ -18,7 +18,7 @@ from tamis.corpus.task import FRAGMENT_BYTES
 from tamis.run.options import Job, Runtime
 from tamis.run.outputs import Outputs
 from tamis.run.progress import Progress
-from tamis.run.select import check_job, prepare, read_targets, settings_of, settled
+from tamis.run.select import check_job, prepare, read_targets, read_unlike, settings_of, settled
 from tamis.run.session import FRAGMENT_FACTOR, PROCESS_BYTES, RECORD_BYTES, VECTOR_BYTES, Session
 from tamis.select.auto import Auto
 from tamis.signals.base import PoolSignal, RecordSignal
@@ -60,7 +60,7 @@ def plan_select(
     job = settled(job)
     with Session(runtime, output, "tamis select --plan") as session:
         corpus = session.corpus(job.pool, settings_of(job), job.format)
-        method, inputs = prepare(job, read_targets(session, job, None), progress)
+        method, inputs = prepare(job, read_targets(session, job, None), progress, read_unlike(session, job, None))
         signals = closure(inputs.signals.values())
         kernels = [signal for signal in signals if isinstance(signal, RecordSignal)]
         pools = [signal for signal in signals if isinstance(signal, PoolSignal)]

@@ -44,10 +44,12 @@ def rerun(path: Path, runtime: Runtime, progress: Progress | None = None) -> dic
     Raises
     ------
     InputError
-        If the manifest's inputs are gone, have changed, or were objects in memory.
+        If the manifest's inputs are gone, have changed, or were objects in memory; if its method asked a function.
     """
     told = load_manifest(path)
-    if any(part["format"] == "objects" for part in [*told["inputs"], *told.get("targets", [])]):
+    if any(
+        part["format"] == "objects" for part in [*told["inputs"], *told.get("targets", []), *told.get("unlike", [])]
+    ):
         raise InputError(f"{path}: it read an object in memory, which a manifest cannot bring back.")
     if str(told["job"].get("encoder", "")).startswith("<"):
         raise InputError(
@@ -85,6 +87,8 @@ def _select(path: Path, told: dict[str, Any], target: Path, runtime: Runtime, pr
         _same_inputs(path, told["inputs"], inputs_of(selection.corpus))
         targets = [part for corpus in selection.targets for part in inputs_of(corpus)]
         _same_inputs(path, told["targets"], targets)
+        unlike = [part for corpus in selection.unlike for part in inputs_of(corpus)]
+        _same_inputs(path, told.get("unlike", []), unlike)
         selection.write(target, **how)
 
 

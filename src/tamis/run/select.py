@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from tamis.corpus.corpus import Corpus, Settings
 from tamis.corpus.identity import Ids
 from tamis.errors import OptionError
+from tamis.run.aim import check_examples, told
 from tamis.run.available import available, check_rejected
 from tamis.run.choose import Choice, budget_of, choose
 from tamis.run.inputs import Inputs
@@ -23,7 +25,7 @@ from tamis.select.base import Selector
 from tamis.select.quotas import Quota
 from tamis.signals.compute import compute
 
-__all__ = ["make_method", "prepare", "read_targets", "run_select", "settings_of", "settled"]
+__all__ = ["make_method", "prepare", "read_targets", "read_unlike", "run_select", "settings_of", "settled"]
 
 
 def run_select(
@@ -32,6 +34,7 @@ def run_select(
     *,
     objects: Any = None,
     target_objects: Any = None,
+    unlike_objects: Any = None,
     output: Path | None = None,
     progress: Progress | None = None,
 ) -> Selection:
@@ -43,8 +46,8 @@ def run_select(
         What to select.
     runtime : Runtime, optional
         Threads, memory, store.
-    objects, target_objects : optional
-        Records in memory, in place of `job.pool` and `job.target`.
+    objects, target_objects, unlike_objects : optional
+        Records in memory, in place of `job.pool`, `job.target` and `job.unlike`.
     output : Path, optional
         Where the selection will be written: its folder holds the default store.
     progress : Progress, optional
@@ -64,19 +67,26 @@ def run_select(
         with progress.step("open"):
             corpus = session.corpus(job.pool if objects is None else objects, settings_of(job), job.format)
             targets = read_targets(session, job, target_objects)
+            unlike = read_unlike(session, job, unlike_objects)
             others = [session.corpus(path, target_settings(job)) for path in job.against]
         session.tell_passed_over(progress)
-        return session.mended(lambda: _select(job, session, corpus, targets, others, progress), progress)
+        return session.mended(lambda: _select(job, session, corpus, targets, unlike, others, progress), progress)
     except BaseException:
         session.close()
         raise
 
 
 def _select(
-    job: Job, session: Session, corpus: Corpus, targets: list[Corpus], others: list[Corpus], progress: Progress
+    job: Job,
+    session: Session,
+    corpus: Corpus,
+    targets: list[Corpus],
+    unlike: list[Corpus],
+    others: list[Corpus],
+    progress: Progress,
 ) -> Selection:
     """Run a job over the files it reads."""
-    method, inputs = prepare(job, targets, progress)
+    method, inputs = prepare(job, targets, progress, unlike)
     size = sum(_size(opened.source.path) for opened in corpus.opened)
     with progress.step("read", size) as done:
         tolerant = job.max_rejected >= 1
@@ -97,14 +107,19 @@ def _select(
         choice = choose(corpus, others, ids, inputs, method, job, where)
     if job.method == Auto.name:
         method = _picked(method, job, choice, progress)
-    if parts := choice.reports.get("method", {}).get("parts"):
+    if (parts := choice.reports.get("method", {}).get("parts", 1)) > 1:
         progress.note(
             f"{method.name} dealt the records into {parts} parts, as their similarities do not fit into the memory. "
             "With another --memory parts, and so choices, may differ."
         )
+    if wanted := choice.reports.get("method", {}).get("candidates_wanted"):
+        progress.note(
+            f"{method.name} looked at fewer candidates than the {wanted:,} asked for, as their similarities do not fit "
+            "into the memory. With another --memory candidates, and so choices, may differ."
+        )
     for note in choice.notes:
         progress.note(note)
-    return Selection(job, session, corpus, targets, ids, inputs, method, choice, progress)
+    return Selection(job, session, corpus, targets, ids, inputs, method, choice, progress, unlike)
 
 
 def settled(job: Job) -> Job:
@@ -141,8 +156,12 @@ def check_job(job: Job) -> None:
     BudgetError
         For a budget below one record or token.
     """
-    if make_method(job).flags.needs_target and not job.target:
+    method = make_method(job)
+    if method.flags.needs_target and not job.target:
         raise OptionError(f"method '{job.method}' needs a target: --target FILES, the examples to resemble.")
+    if method.flags.needs_unlike and not job.unlike:
+        raise OptionError(f"method '{job.method}' needs --unlike FILES, the examples to keep away from.")
+    check_examples(job, method)
     budget_of(job)
     for text in job.quotas:
         Quota.parse(text)
@@ -163,6 +182,12 @@ def target_settings(job: Job) -> Settings:
 def read_targets(session: Session, job: Job, objects: Any) -> list[Corpus]:
     """Return a corpus a target."""
     given = [objects] if objects is not None else list(job.target)
+    return [session.corpus(one, target_settings(job)) for one in given]
+
+
+def read_unlike(session: Session, job: Job, objects: Any) -> list[Corpus]:
+    """Return a corpus for each of the examples to keep away from."""
+    given = [objects] if objects is not None else list(job.unlike)
     return [session.corpus(one, target_settings(job)) for one in given]
 
 
@@ -187,8 +212,10 @@ def make_method(job: Job) -> Selector:
     return cls(**options)
 
 
-def prepare(job: Job, targets: list[Corpus], progress: Progress) -> tuple[Selector, Inputs]:
-    """Return the method, told of its targets, and everything it and the constraints read.
+def prepare(
+    job: Job, targets: list[Corpus], progress: Progress, unlike: Sequence[Corpus] = ()
+) -> tuple[Selector, Inputs]:
+    """Return the method, told of its examples, and everything that it and the constraints read.
 
     Raises
     ------
@@ -199,6 +226,7 @@ def prepare(job: Job, targets: list[Corpus], progress: Progress) -> tuple[Select
     if isinstance(method, Auto) and targets:
         method = method.pick(0, target=True)
     method, inputs = available(job, method, targets, progress)
+    method = told(job, method, inputs, targets, unlike, progress)
     if job.tokens is not None:
         inputs.want("tokens")
     for name in method.needs():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,11 +61,13 @@ class Selection:
         method: Selector,
         choice: Choice,
         progress: Progress,
+        unlike: Sequence[Corpus] = (),
     ) -> None:
         self.job = job
         self.session = session
         self.corpus = corpus
         self.targets = targets
+        self.unlike = unlike
         self.identities = identities
         self.inputs = inputs
         self.method = method
@@ -235,7 +237,7 @@ class Selection:
 
             with self.progress.step("report"):
                 write_report(self, outputs.report)
-        for corpus in (self.corpus, *self.targets):
+        for corpus in (self.corpus, *self.targets, *self.unlike):
             corpus.check_unchanged()
         written = [*outputs.records, outputs.decisions]
         written += [outputs.rejected] if rejected else []
@@ -259,6 +261,7 @@ class Selection:
             "signals": {name: signal.key() for name, signal in self.inputs.signals.items()},
             "inputs": manifest.inputs_of(self.corpus),
             "targets": [part for target in self.targets for part in manifest.inputs_of(target)],
+            "unlike": [part for examples in self.unlike for part in manifest.inputs_of(examples)],
             "counts": self.counts,
             "filters": self.choice.reports,
             "notes": self.notes,

@@ -25,7 +25,7 @@ from tamis.select.constraints import Constraints
 from tamis.select.determinantal import one_each, wanted
 from tamis.select.direction import directed
 from tamis.select.histogram import entropy, spread, standard
-from tamis.select.shares import quotas, shared
+from tamis.select.shares import apportioned
 from tamis.vectors.kmeans import kmeans
 from tamis.vectors.tiles import in_order, matrix, zero_rows
 
@@ -160,22 +160,19 @@ class Adapt(Selector):
             skills = [self._skill(pool, rows[found.labels == c], scores, every, seed) for c in np.unique(found.labels)]
             for skill in skills:
                 score[skill.rows] = skill.z
-            order, shares = self._shared(skills, len(pool))
+            order, shares = self._shared(skills)
             facts = {"skills": [self._told(skill, share) for skill, share in zip(skills, shares, strict=True)]}
         aside = np.where(zero, 0, 1).astype(np.int8)
         asides = ("adapt: no vector (all zeros)", "adapt: no score (NaN)")
         return Ranking(order, score, "adapt: in its skill's share", aside, asides, facts=facts)
 
-    def _shared(self, skills: list[_Skill], n: int) -> tuple[_Ints, list[int]]:
+    def _shared(self, skills: list[_Skill]) -> tuple[_Ints, list[int]]:
         """Return the records that are not pinned out, those in their skill's share first, and the shares."""
-        keep, drop = (np.zeros(n, np.bool_) if pins is None else pins for pins in self._pins)
         labels = np.repeat(np.arange(len(skills), dtype=np.int32), [len(skill.rows) for skill in skills])
         best = np.concatenate([skill.rows for skill in skills])
-        labels, best = labels[~drop[best]], best[~drop[best]]
-        first = np.argsort(~keep[best], kind="stable")
         weights = np.array([skill.spread if self.budgets == "spread" else 1.0 for skill in skills])
-        taken = quotas(np.bincount(labels, minlength=len(skills)), weights, self._budget or len(best))
-        return shared(best[first], labels[first], taken), taken.tolist()
+        order, taken = apportioned(best, labels, weights, self._budget or len(best), *self._pins)
+        return order, taken.tolist()
 
     def _scores(self, pool: Pool, name: str, ascending: bool) -> _Floats:
         """Return a signal, the hardest highest, NaN where it is missing."""

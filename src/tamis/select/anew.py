@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tamis.engine.local import Local
 from tamis.select.represent import MOST, lower
 from tamis.vectors.products import LANES, products
-from tamis.vectors.similarity import UNIT, Space
+from tamis.vectors.similarity import UNIT, Space, rectangle
 from tamis.vectors.tiles import TILE
 
 __all__ = ["Anew"]
@@ -27,10 +27,13 @@ _Singles = NDArray[np.float32]
 class Anew:
     """A set that grows over the `n` rows of a space, which are its candidates; use it in a `with` block.
 
+    With `of` it is those rows that are represented, by candidates of `space`. With `most` a row counts a
+    similarity up to that.
+
     Attributes
     ----------
-    best : uint16 array of shape (n,)
-        Similarity of each row to the set.
+    best : uint16 array of shape (m,)
+        Similarity of each row that is represented to the set.
     gains : int64 array of shape (n,)
         What the sum of `best` would grow by with each row, in units of 1/65,535.
     updates : int
@@ -39,9 +42,18 @@ class Anew:
 
     unit = UNIT
 
-    def __init__(self, space: Space, best: NDArray[np.uint16], engine: Local) -> None:
-        self.space = space
+    def __init__(
+        self,
+        space: Space,
+        best: NDArray[np.uint16],
+        engine: Local,
+        *,
+        of: Space | None = None,
+        most: NDArray[np.uint16] | None = None,
+    ) -> None:
+        self.space, self.of, self.engine = space, space if of is None else of, engine
         self.best = best.copy()
+        self.most = np.full(len(best), UNIT, np.uint16) if most is None else most
         self.gains = np.zeros(len(space), np.int64)
         self.updates = 0
         tiles = range(len(space.tiles))
@@ -50,8 +62,8 @@ class Anew:
         self._shares = [np.arange(part, len(self._spans), engine.threads) for part in range(engine.threads)]
         self._pool = ThreadPoolExecutor(engine.threads, thread_name_prefix="tamis")
         # The gains of the set as it is are what they lose when every row is represented perfectly.
-        everything = np.arange(len(space))
-        self._change(everything, self.best, np.full(len(space), UNIT, np.uint16), -1)
+        rows = np.arange(len(best)) if most is None else np.flatnonzero(self.best < self.most)
+        self._change(rows, self.best[rows], self.most[rows] - self.best[rows], -1)
 
     def __enter__(self) -> Anew:
         return self
@@ -63,20 +75,27 @@ class Anew:
 
     def add(self, candidate: int) -> None:
         """Take a candidate: rows it represents better count from it, and gains fall."""
+        found = np.minimum(self._column(candidate), self.most)
+        rows = np.flatnonzero(found > self.best)
+        old = self.best[rows]
+        self.best[rows] = found[rows]
+        self._change(rows, old, self.best[rows] - old, 1)
+
+    def _column(self, candidate: int) -> NDArray[np.uint16]:
+        """Return the similarities of a candidate to the rows that are represented."""
+        if self.of is not self.space:
+            return np.asarray(rectangle(self.of, None, np.array([candidate]), self.engine, self.space)[:, 0])
         found = np.empty((1, len(self.best)), np.uint16)
         one, left = self.space.some(np.array([candidate]))
         for j in range(len(self._spans)):
             self._similar(j, one, left, found[:, slice(*self._spans[j])])
-        rows = np.flatnonzero(found[0] > self.best)
-        old = self.best[rows]
-        self.best[rows] = found[0, rows]
-        self._change(rows, old, self.best[rows] - old, 1)
+        return np.asarray(found[0])
 
     def _change(self, rows: NDArray[np.int64], old: NDArray[np.uint16], width: NDArray[np.uint16], sign: int) -> None:
         """Lower (raise) all gains by what `rows` lose that were at `old` and are `width` higher; a tile at a time."""
         for start in range(0, len(rows), TILE):
             part = slice(start, start + TILE)
-            a, left = self.space.some(rows[part])
+            a, left = self.of.some(rows[part])
 
             def share(tiles: NDArray[np.int64], a: _Singles = a, left: _Singles = left, part: slice = part) -> None:
                 for j in tiles:

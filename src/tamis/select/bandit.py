@@ -49,9 +49,9 @@ class Bandit:
         return np.asarray(self.means() + self.width * np.sqrt(2.0 * np.log(pulls.sum()) / pulls))
 
     def pick(self, open_: NDArray[np.bool_], count: int = 1) -> _Ints:
-        """Return up to `count` of the arms that are open, of the highest bound first."""
+        """Return up to `count` of the arms that are open, of the highest bound first; of equals the least pulled."""
         arms = np.flatnonzero(open_)
-        order = np.lexsort((self._tie[arms], -self.bounds()[arms]))
+        order = np.lexsort((self._tie[arms], self.pulls[arms], -self.bounds()[arms]))
         return np.asarray(arms[order[:count]], np.int64)
 
     def pulled(self, arms: _Ints, rewards: _Floats) -> None:

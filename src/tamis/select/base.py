@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tamis.errors import BudgetError, InputError, OptionError, TamisError, nearest
 from tamis.kernels.order import canonical_order
 from tamis.select.labels import Labels
+from tamis.select.lists import Lists
 from tamis.select.parameters import REQUIRED, Parameter, resolve
 
 if TYPE_CHECKING:
@@ -88,8 +89,8 @@ class Pool:
     ----------
     keys : uint64 array of shape (n, 2)
         High and low word of each record's key, ascending.
-    columns : mapping of str to array, Groups or Labels
-        Signals (numbers) and fields (texts, `Groups` or `Labels`), each of length `n`.
+    columns : mapping of str to array, Groups, Labels or Lists
+        Signals (numbers, or `Lists` of them) and fields (texts, `Groups` or `Labels`), each of length `n`.
 
     Raises
     ------
@@ -99,7 +100,7 @@ class Pool:
     """
 
     keys: NDArray[np.uint64]
-    columns: Mapping[str, NDArray[Any] | Groups | Labels] = field(default_factory=dict)
+    columns: Mapping[str, NDArray[Any] | Groups | Labels | Lists] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.keys.ndim != 2 or self.keys.shape[1] != 2 or self.keys.dtype != np.uint64:
@@ -118,12 +119,12 @@ class Pool:
 
     @staticmethod
     def build(
-        keys: NDArray[np.uint64], columns: Mapping[str, NDArray[Any] | Groups | Labels] | None = None
+        keys: NDArray[np.uint64], columns: Mapping[str, NDArray[Any] | Groups | Labels | Lists] | None = None
     ) -> tuple[Pool, NDArray[np.int64]]:
         """Return the pool in canonical order, and `order`: pool record `i` is input row `order[i]`."""
         keys = np.asarray(keys, np.uint64).reshape(-1, 2)
         order = canonical_order(keys)
-        sorted_columns: dict[str, NDArray[Any] | Groups | Labels] = {}
+        sorted_columns: dict[str, NDArray[Any] | Groups | Labels | Lists] = {}
         for name, column in (columns or {}).items():
             if len(column) != len(keys):
                 raise InputError(f"column '{name}': expected {len(keys)} values, one a record, got {len(column)}.")
@@ -131,6 +132,8 @@ class Pool:
                 sorted_columns[name] = Groups(column.codes[order], column.names)
             elif isinstance(column, Labels):
                 sorted_columns[name] = column.take(order)
+            elif isinstance(column, Lists):
+                sorted_columns[name] = column[order]
             else:
                 sorted_columns[name] = np.asarray(column)[order]
         return Pool(keys[order], sorted_columns), order
@@ -145,8 +148,9 @@ class Pool:
 
         """
         column = self._column(name, method)
-        if isinstance(column, Groups | Labels) or np.asarray(column).dtype.kind not in "iufb":
-            raise OptionError(f"method '{method}', column '{name}': expected numbers, got texts.")
+        if isinstance(column, Groups | Labels | Lists) or np.asarray(column).dtype.kind not in "iufb":
+            got = "lists" if isinstance(column, Lists) else "texts"
+            raise OptionError(f"method '{method}', column '{name}': expected numbers, got {got}.")
         array = np.asarray(column)
         return array.astype(np.float64) if array.dtype.kind == "f" else array.astype(np.int64)
 
@@ -160,17 +164,27 @@ class Pool:
 
         """
         column = self._column(name, method)
-        if isinstance(column, Groups | Labels) or column.ndim != 2 or column.dtype.kind != "f":
-            found = "texts" if isinstance(column, Groups | Labels) else f"{column.dtype} of shape {column.shape}"
+        if isinstance(column, Groups | Labels | Lists) or column.ndim != 2 or column.dtype.kind != "f":
+            found = (
+                "texts" if isinstance(column, Groups | Labels | Lists) else f"{column.dtype} of shape {column.shape}"
+            )
             raise OptionError(f"method '{method}', column '{name}': expected vectors, {len(self)} x d, got {found}.")
         return column
 
     def groups(self, name: str, method: str) -> Groups:
-        """Return the field `name` as groups; OptionError when the pool lacks it or it holds label sets."""
+        """Return the field `name` as groups; OptionError when the pool lacks it or it holds more than one value."""
         column = self._column(name, method)
-        if isinstance(column, Labels):
-            raise OptionError(f"method '{method}', column '{name}': expected one value a record, got labels.")
+        if isinstance(column, Labels | Lists):
+            got = "lists" if isinstance(column, Lists) else "labels"
+            raise OptionError(f"method '{method}', column '{name}': expected one value a record, got {got}.")
         return Groups.of(column)
+
+    def lists(self, name: str, method: str) -> Lists:
+        """Return the column `name` as lists, one a record; OptionError when the pool lacks it, or it is none."""
+        column = self._column(name, method)
+        if not isinstance(column, Lists):
+            raise OptionError(f"method '{method}', column '{name}': expected a list a record, got one value.")
+        return column
 
     def labels(self, name: str, method: str, separator: str = ",") -> Labels:
         """Return the field `name` as label sets (`Labels.of`).
@@ -184,11 +198,13 @@ class Pool:
 
         """
         column = self._column(name, method)
+        if isinstance(column, Lists):
+            raise OptionError(f"method '{method}', column '{name}': expected labels, got lists of numbers.")
         if isinstance(column, Groups):
             column = np.array(column.names, object)[column.codes]
         return Labels.of(column, separator, f"method '{method}', column '{name}'")
 
-    def _column(self, name: str, method: str) -> NDArray[Any] | Groups | Labels:
+    def _column(self, name: str, method: str) -> NDArray[Any] | Groups | Labels | Lists:
         if name not in self.columns:
             have = ", ".join(sorted(self.columns)) or "none"
             raise OptionError(
@@ -275,6 +291,7 @@ class Flags:
     order_matters: bool = False  # the result depends on the order of the input
     streams: bool = False  # one pass, no column held whole
     needs_target: bool = False  # reads a target set
+    needs_unlike: bool = False  # reads examples to keep away from
     needs_all: bool = False  # holds all records at once
     random: bool = False  # the seed changes the choice
 

@@ -1,11 +1,10 @@
-"""Difficult, dependable and different: farthest first, each distance times what the record is worth.
+"""Hard, dependable and different: farthest-first, each distance times what the record is worth.
 
-Source: D3, "Diversity, Difficulty, and Dependability-Aware Data Selection" (2025): a weighted coreset. Its difficulty
-(UPD) counts a high loss only where the model was sure of itself; its dependability is a teacher's rating. The next
-record is the one with the largest weight times distance to the nearest chosen one, the weight being difficulty times
-dependability; after each round the weights may be those of the model trained on what was chosen. The paper's
-selection step is known from summaries alone: farthest first, the first record of the largest weight, and the place
-of the exponent in UPD are ours.
+Source: D3, "Diversity, Difficulty, and Dependability-Aware Data Selection for Sample-Efficient LLM Instruction Tuning"
+(2025): a weighted coreset of difficulty (UPD) times dependability (a teacher's rating), in rounds, with a model trained
+on the picks scoring anew. Ours: how the set is found, which we know from summaries alone. The next record is the one
+of the largest worth times distance to its nearest chosen one; the first is the one worth most, of equal ones the
+nearest to the mean, so that with equal worth the picks are those of `kcenter`. In `upd` the place of beta is ours too.
 """
 
 from __future__ import annotations
@@ -15,225 +14,250 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 from scipy.stats import rankdata
 
 from tamis.engine.local import Local
 from tamis.errors import InputError, OptionError
 from tamis.select.base import Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.columns import HELD, Columns, farthest
+from tamis.select.columns import Columns, farthest
 from tamis.select.constraints import Budget, Constraints
-from tamis.select.determinantal import SCALES, one_each
+from tamis.select.determinantal import one_each
+from tamis.select.direction import directed
 from tamis.select.filling import Filling
-from tamis.select.greedy import Greedy
+from tamis.select.kcenter import Kcenter
 from tamis.vectors.similarity import Space
-from tamis.vectors.tiles import canonical, subset, zero_rows
+from tamis.vectors.tiles import in_order, matrix, zero_rows
 
-__all__ = ["D3", "d3", "upd"]
+__all__ = ["D3", "Rescore", "d3", "upd"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
-_ASIDES = ("d3: no vector (all zeros)", "d3: no weight (NaN)")
+_ASIDE = ("d3: no vector (all zeros)", "d3: lacks a signal (NaN)")
+
+Rescore = Callable[[_Ints], Any]
+"""Given the rows chosen so far, what each of the `n` rows is worth now."""
 
 
-def upd(loss: Any, entropy: Any, vocabulary: float, beta: float = 1.0) -> _Floats:
-    """Return how difficult each record is (`n`, from 0 to 1): sigmoid(loss) max(0, 1 - (entropy / log V)^beta).
+def upd(loss: Any, entropy: Any, vocabulary: int, beta: float = 1.0, standard: bool = False) -> _Floats:
+    """Return the difficulty of `n` records: `sigmoid(loss) * max(1 - (entropy / log vocabulary)^beta, 0)`.
 
-    `loss` and `entropy` are means over the answer's tokens, in nats; a high loss counts only where the prediction was
-    sure. A loss of 0 or more gives at least half of the second factor: rankings, not sizes, say something.
+    `loss` is the mean token loss of the answer, `entropy` the mean entropy of the predictions there, both in nats: a
+    high loss counts where the model was sure. The sigmoid of a loss is at least 0.5, so entropy does most of the work;
+    `standard` takes mean and spread of the losses out first, and both count. NaN stays NaN.
 
     Raises
     ------
     InputError
-        Not one entropy a loss, an entropy below 0, a vocabulary below 2, or `beta` of 0 or less.
+        Unequal lengths, a loss (unless `standard`) or an entropy below 0.
+    OptionError
+        A vocabulary below 2, a beta that is not above 0.
     """
-    losses, spread = np.asarray(loss, np.float64), np.asarray(entropy, np.float64)
-    if losses.shape != spread.shape or losses.ndim != 1:
-        raise InputError(f"upd: expected a loss and an entropy each, got shapes {losses.shape} and {spread.shape}.")
-    if not vocabulary >= 2 or not beta > 0:
-        raise InputError(f"upd: expected a vocabulary of at least 2 and beta above 0, got {vocabulary:g} and {beta:g}.")
-    if (spread < 0).any():
-        raise InputError(
-            f"upd: expected entropies of at least 0, got one below 0 at record {int((spread < 0).argmax())}."
-        )
-    sure = np.maximum(1.0 - (spread / np.log(vocabulary)) ** beta, 0.0)
-    with np.errstate(over="ignore"):
-        return np.asarray(sure / (1.0 + np.exp(-losses)))
+    if vocabulary < 2 or not beta > 0:
+        raise OptionError(f"upd: expected a vocabulary of at least 2 and beta above 0, got {vocabulary} and {beta}.")
+    lost, spread = np.asarray(loss, np.float64), np.asarray(entropy, np.float64)
+    if lost.ndim != 1 or lost.shape != spread.shape:
+        raise InputError(f"upd: expected n losses and n entropies, got shapes {lost.shape} and {spread.shape}.")
+    for what, values in (("loss", lost), ("entropy", spread)):
+        if (values < 0).any():
+            at = int(np.argmax(values < 0))
+            raise InputError(f"upd, {what}: expected numbers of at least 0, got {values[at]:g} at record {at}.")
+    if standard:
+        known = np.sort(lost[~np.isnan(lost)])
+        apart = float(known.std()) if len(known) else 0.0
+        lost = (lost - (known.mean() if len(known) else 0.0)) / (apart if apart > 1e-12 else 1.0)
+    return np.asarray(expit(lost) * np.maximum(1 - (spread / np.log(vocabulary)) ** beta, 0.0), np.float64)
 
 
 def d3(
     x: Any,
     k: int,
-    weight: Any,
+    worth: Any = None,
     *,
-    rounds: int = 1,
-    rescore: Callable[[_Ints], Any] | None = None,
     metric: str = "cosine",
+    rounds: int = 1,
+    rescore: Rescore | None = None,
     keys: NDArray[np.uint64] | None = None,
 ) -> _Ints:
-    """Return `min(k, n)` rows of `x` (`n x d`) in the order of choice.
+    """Return `min(k, n)` rows of `x` (`n x d`) in the order of choice, by worth (`n`, default 1) times distance.
 
-    Parameters
-    ----------
-    x : array of shape (n, d)
-        Vectors.
-    k : int
-        Rows to choose.
-    weight : array of shape (n,)
-        What each record is worth, at least 0; NaN: never chosen.
-    rounds : int
-        The rows are chosen in that many rounds, as equal as can be.
-    rescore : function, optional
-        Called between rounds with the rows chosen so far; returns the weights (`n`) from then on, such as those of a
-        model trained on them.
-    metric : str
-        "cosine": the distance of vectors of length 1; or "euclidean".
-    keys : uint64 array of shape (n, 2), optional
-        The records' keys; by default hashes of the vectors, so that the order of `x` does not matter.
+    With `rescore` there are `rounds` of `k / rounds` picks; after each but the last it is called with the rows chosen
+    so far and returns the worth anew, such as of a model trained on them. Rows of zeros and of worth NaN are never
+    chosen. The same rows whatever the order of `x`.
 
     Raises
     ------
     BudgetError
-        `k` is no whole number of at least 1.
+        `k` or `rounds` is no whole number of at least 1.
     InputError
-        No `n x d` numbers, a row that is not finite, not one weight a row, one below 0 or infinite.
+        No `n x d` numbers, a row that is not finite, a worth below 0 or infinite, not one a row.
     OptionError
-        `rounds` below 1, an unknown metric.
+        Another metric; more than one round without `rescore`.
     """
-    k = check_amount(k)
-    if rounds < 1:
-        raise OptionError(f"d3: expected at least 1 round, got {rounds}.")
-    x, keys, order = canonical(x, keys)
-    method, n = D3(difficulty="weight", scale="raw", metric=metric), len(x)
-    taken, chosen, now = np.zeros(n, np.bool_), np.empty(0, np.int64), weight
-    for stop in np.cumsum([len(part) for part in np.array_split(np.arange(k), min(rounds, k))]).tolist():
-        if rescore is not None and len(chosen):
-            now = rescore(chosen if order is None else order[chosen])
-        pool = Pool(keys, {"vectors": x, "weight": one_each(now, order, n, "weight")})
-        found = method.select(pool, Constraints(Budget("rows", stop), keep=taken.copy())).rows
-        chosen = np.concatenate([chosen, found[~taken[found]]])
-        taken[found] = True
-    return chosen if order is None else order[chosen]
+    k, rounds = check_amount(k), check_amount(rounds, "rounds")
+    if rounds > 1 and rescore is None:
+        raise OptionError(
+            f"d3: expected a function rescore for {rounds} rounds, got none: nothing scores anew by itself."
+        )
+    x = matrix(x)
+    zero_rows(x)
+    x, keys, order = in_order(x, keys)
+    n = len(x)
+    method = D3(metric=metric)
+    method._first = one_each(np.ones(n) if worth is None else worth, order, n, "worth")
+    if rescore is not None:
+        ends = {min(k, n) * r // rounds for r in range(1, rounds)} - {0}
+
+        def again(rows: _Ints) -> _Floats | None:
+            if len(rows) not in ends:
+                return None
+            return one_each(rescore(rows if order is None else order[rows]), order, n, "worth, of rescore")
+
+        method._again = again
+    chosen = method.select(Pool(keys, {"vectors": x}), Constraints(Budget("rows", k)))
+    return chosen.rows if order is None else np.asarray(order[chosen.rows], np.int64)
 
 
-class D3(Greedy):
-    """The largest weight times distance to what is chosen, again and again."""
+class D3(Kcenter):
+    """The record of the largest worth times distance to those chosen, again and again."""
 
     name = "d3"
-    title = "Difficult, dependable and different"
-    source = "D3 (2025); its selection step is reconstructed: weighted farthest first is ours"
+    title = "Hard, dependable and far from those chosen"
+    source = "D3 (2025); the weighted farthest-first and the form of UPD are ours"
     cost = "O(n d k) time, 16 columns at a time; O(n) memory besides the vectors"
-    promises = "nothing"
-    use_when = "signals tell how difficult and how dependable a record is, and the best are too much alike"
-    fails_when = "difficult means wrong: farthest first likes outliers, and a weight makes them worse"
-    later = "no independent comparison known"
+    promises = "nothing; with equal worth what `kcenter` promises"
+    use_when = "a model scored difficulty and a judge dependability, and few records should cover what is hard and true"
+    fails_when = "one factor near 0 rules a record out; outliers are far from everything, and still attract it"
+    later = "no later comparison known; published: under 10 % of three sets as good as all, or better"
     flags = Flags(needs_all=True)
-    parameters = (
-        Parameter("difficulty", str, None, "the signal that says how difficult a record is"),
-        Parameter("loss", str, None, "instead: the mean loss of the answer's tokens, with `entropy`"),
-        Parameter("entropy", str, None, "the mean entropy of the predictions, in nats"),
-        Parameter("vocabulary", int, 32_000, "tokens that the model knows, for `entropy`", low=2),
-        Parameter("beta", float, 1.0, "how fast difficulty falls with entropy", low=1e-6),
-        Parameter("dependability", str, None, "the signal that says how far to trust a record; default all alike"),
-        Parameter("scale", str, "ranks", "difficulty and dependability as ranks up to 1, or as they are", SCALES),
+    parameters = (  # type: ignore[assignment] # another number of them
+        Parameter("difficulty", str, None, "the signal of difficulty, at least 0; SIGNAL:asc for ranks downwards"),
+        Parameter("dependability", str, None, "the signal that says how far a record can be trusted, at least 0"),
+        Parameter("loss", str, None, "the signal of the answer's mean token loss: difficulty is then UPD"),
+        Parameter("entropy", str, None, "the signal of the mean entropy of the predictions there, in nats"),
+        Parameter("vocabulary", int, None, "tokens of the model that gave loss and entropy", low=2),
+        Parameter("beta", float, 1.0, "power of the entropy in UPD", low=1e-6),
+        Parameter("standard", bool, False, "take mean and spread of the losses out first, so that they count as much"),
+        Parameter("scale", str, "raw", "signals as they are, or their ranks", ("raw", "ranks")),
         Parameter("metric", str, "cosine", "how far apart two vectors are", ("cosine", "euclidean")),
     )
 
     difficulty: str | None
+    dependability: str | None
     loss: str | None
     entropy: str | None
-    vocabulary: int
+    vocabulary: int | None
     beta: float
-    dependability: str | None
+    standard: bool
     scale: str
-    metric: str
-    _asked = 0
-    _held = HELD
+    outliers = 0.0
+    _first: _Floats | None = None
+    _again: Callable[[_Ints], _Floats | None] | None = None
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        pair = (self.loss is None) == (self.entropy is None)
-        if not pair or (self.difficulty is None) == (self.loss is None):
-            raise OptionError("method 'd3': expected 'difficulty', or 'loss' and 'entropy' in its place.")
+        told = [name for name in ("loss", "entropy", "vocabulary") if getattr(self, name) is not None]
+        if len(told) not in (0, 3) or (told and self.difficulty):
+            raise OptionError(
+                "method 'd3': expected difficulty, or loss, entropy and vocabulary together, got"
+                f" {', '.join([*told, *(['difficulty'] if self.difficulty else [])])}."
+            )
+        factors = [getattr(self, name) for name in ("difficulty", "dependability")]
+        self.factors = [directed(text, self.name, "difficulty") for text in factors if text]
+        if self.scale == "raw" and any(ascending for _, ascending in self.factors):
+            raise OptionError("method 'd3': expected scale=ranks where less is more (:asc), got scale=raw.")
 
     def needs(self) -> tuple[str, ...]:
         """Return the vectors and the signals."""
-        named = (self.difficulty, self.loss, self.entropy, self.dependability)
-        return ("vectors", *dict.fromkeys(name for name in named if name))
+        signals = [*(name for name, _ in self.factors), *([self.loss, self.entropy] if self.loss else [])]
+        return tuple(dict.fromkeys(["vectors", *(name for name in signals if name)]))
 
     def holds(self, n: int) -> int:
-        """Return the bytes of the columns, distances and weights."""
-        return 100 * n + min(self._held, 1024 * n)
+        """Return the bytes of the columns and distances, and of worth and value."""
+        return super().holds(n) + 100 * n
 
-    def within(self, room: int, n: int) -> D3:
+    def within(self, room: int, n: int) -> Kcenter:
         """Return the method holding vectors as float32 only where `room` has it; the choice is the same."""
-        other = type(self)(**self.options)
-        other._held = min(self._held, max(0, room - 100 * n))
-        return other
+        return super().within(room - 100 * n, n)
 
-    def operations(self) -> int:
-        """Return how many distances the last choice asked for: a column for each record offered or pinned."""
-        return self._asked
+    def _worth(self, pool: Pool) -> _Floats:
+        """Return the product of the factors, NaN where one is."""
+        factors = [(name, pool.numbers(name, self.name).astype(np.float64), asc) for name, asc in self.factors]
+        if self.loss and self.entropy and self.vocabulary:
+            lost, spread = (pool.numbers(name, self.name).astype(np.float64) for name in (self.loss, self.entropy))
+            factors.append(("upd", upd(lost, spread, self.vocabulary, self.beta, self.standard), False))
+        worth = np.ones(len(pool)) if self._first is None else self._first
+        for name, values, ascending in factors:
+            if self.scale == "ranks":
+                known = ~np.isnan(values)
+                values[known] = rankdata(-values[known] if ascending else values[known]) / max(1, int(known.sum()))
+            worth = worth * _checked(values, name)
+        return _checked(worth, "worth")
 
     def greedily(self, pool: Pool, filling: Filling, seed: int) -> Ranking:  # noqa: ARG002
-        """Offer the largest weight times distance; the score is that, when it was taken or at the end.
+        """Offer the largest worth times distance; the score is that product, when it was taken or at the end.
 
-        That of the first is its weight; must-keep records have none.
+        The first record and the must-keep ones have none.
         """
-        x = pool.vectors("vectors", self.name)
-        zero, weight = zero_rows(x), self._weights(pool)
-        missing = np.isnan(weight)
-        missing[filling.kept] = False  # it is chosen, so others are compared with it
-        rows = np.flatnonzero(~zero & ~missing)
-        score, aside = np.full(len(pool), np.nan), np.where(zero, 0, 1).astype(np.int8)
-        self._asked = 0
+        x, worth = pool.vectors("vectors", self.name), self._worth(pool)
+        zero, lacks = zero_rows(x), np.isnan(worth)
+        rows, score = np.flatnonzero(~zero), np.full(len(pool), np.nan)
+        aside, self._asked = np.where(zero, 0, 1).astype(np.int8), 0
         if not len(rows):
-            return Ranking(filling.order(rows), score, self.name, aside, _ASIDES)
-        columns = Columns(Space(subset(x, rows), self.metric), Local(), self._held)
-        worth, apart = np.nan_to_num(weight[rows]), np.full(len(rows), np.inf, np.float32)
-        kept = np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)])
-        for at, row in enumerate(kept.tolist()):
-            np.minimum(apart, columns.of(row, lambda at=at: kept[at + 1 :]), out=apart)  # type: ignore[misc]
-        value, waiting = self._value(worth, apart), filling.open[rows]
+            return Ranking(filling.order(rows), score, self.name, aside, _ASIDE)
+        columns = Columns(Space(x if len(rows) == len(x) else x[rows], self.metric), Local(), self._held)
+        apart, told, weight = np.full(len(rows), np.inf, np.float32), ~lacks[rows], worth[rows]
+        taken = filling.kept[np.isin(filling.kept, rows)].tolist()
+        for row in np.searchsorted(rows, taken).tolist():
+            np.minimum(apart, columns.of(row, farthest(apart, told)), out=apart)
+        waiting = filling.open[rows] & told
+        middle = columns.to_mean() if not taken else None
         while not filling.full and waiting.any():
-            best = int(np.argmax(np.where(waiting, value, -np.inf)))
-            score[rows[best]] = value[best]
+            best, value = _best(weight, self._unit(apart), waiting, middle)
+            score[rows[best]] = value[best] if middle is None else np.nan
             if filling.offer(int(rows[best])):
+                taken.append(int(rows[best]))
                 np.minimum(apart, columns.of(best, farthest(value.astype(np.float32), waiting)), out=apart)
-                value = self._value(worth, apart)
-            waiting = filling.open[rows]
+                middle = None
+                anew = self._again(np.array(taken, np.int64)) if self._again else None
+                if anew is not None:
+                    weight = _checked(anew, "worth, of rescore")[rows]
+                    told = ~np.isnan(weight)
+            waiting = filling.open[rows] & told
         self._asked = columns.asked * len(rows)
-        left = np.isnan(score[rows])
-        left[kept] = False
-        score[rows[left]] = value[left]
-        order = rows[np.argsort(-value, kind="stable")]
-        return Ranking(filling.order(order), score, "d3: heavy, and far from those before", aside, _ASIDES)
+        value = np.where(told, weight * self._unit(apart), -1.0) if taken else weight
+        left = told.copy()
+        left[np.searchsorted(rows, [*taken, *filling.offers])] = False
+        if taken:
+            score[rows[left]] = value[left]
+        rest = rows[told][np.argsort(-value[told], kind="stable")]
+        facts = {"columns": columns.computed}
+        return Ranking(
+            filling.order(rest), score, "d3: worth times distance from those before", aside, _ASIDE, facts=facts
+        )
 
-    def _value(self, worth: _Floats, apart: NDArray[np.float32]) -> _Floats:
-        """Return the weights times the distances; the weights alone where nothing is chosen yet."""
-        if not np.isfinite(apart[0]):
-            return worth
-        distance = np.sqrt(apart.astype(np.float64) * (2.0 if self.metric == "cosine" else 1.0))
-        return np.asarray(worth * distance)
 
-    def _weights(self, pool: Pool) -> _Floats:
-        """Return what each record is worth; NaN where a signal lacks a value."""
-        if self.loss and self.entropy:
-            loss, entropy = (pool.numbers(name, self.name).astype(np.float64) for name in (self.loss, self.entropy))
-            out = upd(loss, entropy, self.vocabulary, self.beta)
-        else:
-            out = self._scaled(pool, str(self.difficulty))
-        return out * self._scaled(pool, self.dependability) if self.dependability else out
+def _best(
+    weight: _Floats, apart: Any, waiting: NDArray[np.bool_], middle: NDArray[np.float32] | None
+) -> tuple[int, _Floats]:
+    """Return the next record, and the value of each: -1 where it does not wait.
 
-    def _scaled(self, pool: Pool, signal: str) -> _Floats:
-        """Return a signal as it is, or as ranks from 1 / n to 1, ties sharing the mean of theirs."""
-        value = pool.numbers(signal, self.name).astype(np.float64)
-        rated = ~np.isnan(value)
-        if self.scale == "ranks":
-            value[rated] = rankdata(value[rated]) / max(int(rated.sum()), 1)
-        wrong = np.flatnonzero(rated & ~((value >= 0) & np.isfinite(value)))
-        if len(wrong):
-            raise InputError(
-                f"method 'd3', signal '{signal}': expected finite numbers of at least 0 to weigh by, got"
-                f" {value[wrong[0]]:g} at record {wrong[0]}. scale=ranks takes any numbers."
-            )
-        return value
+    The first (with distances to the `middle`) is worth most, of equal ones the nearest to it. Where nothing has both
+    worth and distance left, the one worth most.
+    """
+    if middle is not None:
+        most = waiting & (weight == weight[waiting].max())
+        return int(np.argmax(np.where(most, -middle, -np.inf))), np.where(waiting, weight, -1.0)
+    value = np.where(waiting, weight * apart, -1.0)
+    best = int(np.argmax(value))
+    return (best if value[best] > 0 else int(np.argmax(np.where(waiting, weight, -1.0)))), value
+
+
+def _checked(worth: _Floats, name: str) -> _Floats:
+    bad = np.flatnonzero((worth < 0) | np.isinf(worth))
+    if len(bad):
+        raise InputError(
+            f"method 'd3', '{name}': expected finite numbers of at least 0, got {worth[bad[0]]:g} at record {bad[0]}."
+            " scale=ranks takes any numbers."
+        )
+    return worth

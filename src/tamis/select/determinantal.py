@@ -21,7 +21,7 @@ from tamis.errors import InputError, TamisError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.constraints import Constraints
 from tamis.select.dots import dot
-from tamis.vectors.tiles import TILE
+from tamis.vectors.gram import BLOCK, gram
 
 __all__ = [
     "DUST",
@@ -44,7 +44,6 @@ DUST = 1e-10
 SCALES = ("ranks", "raw")
 """How a signal of quality is read: as the share of the other records that are worse, or as it is."""
 
-_BLOCK = 16 * TILE  # rows of a task: enough for a thread to be worth waking
 _HELD = 1 << 30  # bytes up to which the vectors are held as float32
 _SWEEPS = 60  # of rotations; six to twelve do
 
@@ -78,7 +77,7 @@ class Rows:
 
     def span(self, i: int) -> tuple[int, int]:
         """Return the first row of block `i` and the row after its last."""
-        return i * _BLOCK, min(len(self), (i + 1) * _BLOCK)
+        return i * BLOCK, min(len(self), (i + 1) * BLOCK)
 
     def block(self, i: int) -> NDArray[np.float32]:
         """Return the vectors of block `i` as float32, without their factors."""
@@ -94,23 +93,14 @@ class Rows:
 
     def each(self, function: Callable[[int], Any]) -> list[Any]:
         """Return what `function` makes of each block, in their order; threads share the blocks."""
-        count = -(-len(self) // _BLOCK)
+        count = -(-len(self) // BLOCK)
         if count < 2:
             return [function(i) for i in range(count)]
         return list(self.engine.map(function, range(count)))
 
     def gram(self) -> _Floats:
         """Return the sum over the rows of the products of their features, `d x d`. O(n d^2)."""
-        out = np.zeros((self.width, self.width))
-
-        def one(i: int) -> _Floats:
-            part = np.zeros_like(out)
-            _gram(self.block(i), self.factor[slice(*self.span(i))], part)
-            return part
-
-        for part in self.each(one):
-            out += part
-        return np.asarray(np.tril(out) + np.tril(out, -1).T)
+        return gram(self._x, self.factor, self.engine)
 
     def lower(self, left: _Floats, direction: _Floats) -> None:
         """Take the square of each feature along `direction` (`d`) from `left` (`n`), which stays at least 0. O(n d)."""
@@ -247,20 +237,6 @@ def _squares(block, out):  # type: ignore[no-untyped-def]
         for j in range(block.shape[1]):
             total += np.float64(block[i, j]) * np.float64(block[i, j])
         out[i] = total
-
-
-@njit(nogil=True, cache=True)
-def _gram(block, factor, out):  # type: ignore[no-untyped-def]
-    """Add the products of the features to the lower half of `out`, a row of it at a time: lanes are columns."""
-    width = block.shape[1]
-    feature = np.empty(width)
-    for i in range(len(block)):
-        for j in range(width):
-            feature[j] = factor[i] * np.float64(block[i, j])
-        for j in range(width):
-            one = feature[j]
-            for other in range(j + 1):
-                out[j, other] += one * feature[other]
 
 
 @njit(nogil=True, cache=True)

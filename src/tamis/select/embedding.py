@@ -89,7 +89,7 @@ class Embedding:
     def some(self, chosen: _Ints) -> tuple[NDArray[np.float32], _Floats, _Floats]:
         """Return vectors, squared lengths and factors of some rows, for kernels that compare them with each other."""
         rows = self.rows
-        return np.stack([rows.vector(int(row)) for row in chosen]), rows.square[chosen], rows.factor[chosen]
+        return np.ascontiguousarray(rows._x[chosen], np.float32), rows.square[chosen], rows.factor[chosen]
 
     def total(self, chosen: _Ints) -> _Floats:
         """Return the sum of the kernel of each row with some (`n`). O(n k d)."""
@@ -111,6 +111,12 @@ class Embedding:
         apart = float(self.diagonal.mean()) - float(self.mean.mean())
         return float(np.sqrt(max(apart * (n - k) / max(n - 1, 1) / max(k, 1), 0.0)))
 
+    def facts(self, chosen: _Ints, total: _Floats | None = None) -> dict[str, float]:
+        """Return the discrepancy of a set of rows, and what as many at random have; nothing for an empty one."""
+        if not len(chosen):
+            return {}
+        return {"discrepancy": self.discrepancy(chosen, total), "at_random": self.at_random(len(chosen))}
+
     def _flat_mean(self) -> tuple[_Floats, float]:
         rows = self.rows
         total = np.zeros(rows.width)
@@ -130,8 +136,9 @@ class Embedding:
         """Return the mean of rbf over some rows, products in single precision. O(n r d)."""
         rows, out = self.rows, np.zeros(len(self))
         spans = [drawn[at : at + TILE] for at in range(0, len(drawn), TILE)]
-        panels = [pack(np.stack([rows.vector(int(row)) for row in span])) for span in spans]
-        squares = rows.square
+        panels = [pack(np.ascontiguousarray(rows._x[span], np.float32)) for span in spans]
+        squares = rows.square.astype(np.float32)
+        gamma = np.float32(self.gamma)
 
         def fill(at: int) -> None:
             block = np.zeros((TILE, rows.width), np.float32)
@@ -140,7 +147,9 @@ class Embedding:
             for span, panel in zip(spans, panels, strict=True):
                 scores = np.empty((TILE, len(panel) * LANES), np.float32)
                 products(block, panel, scores)
-                _add(scores, squares[part], squares[span], self.gamma, out[part])
+                alike = scores[: part.stop - at, : len(span)]
+                _apart(alike, squares[part], squares[span], gamma)
+                out[part] += np.sum(np.exp(alike), axis=1, dtype=np.float64)
 
         for _ in rows.engine.map(fill, range(0, len(self), TILE)):
             pass
@@ -169,9 +178,8 @@ def _sum(block, factor):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _add(scores, left, right, gamma, out):  # type: ignore[no-untyped-def]
-    for i in range(len(out)):
-        total = 0.0
+def _apart(scores, left, right, gamma):  # type: ignore[no-untyped-def]
+    """Turn dot products into -gamma d^2, at most 0."""
+    for i in range(len(left)):
         for j in range(len(right)):
-            total += np.exp(-gamma * max(left[i] + right[j] - 2.0 * np.float64(scores[i, j]), 0.0))
-        out[i] += total
+            scores[i, j] = -gamma * max(left[i] + right[j] - np.float32(2) * scores[i, j], np.float32(0))

@@ -14,9 +14,10 @@ large that proposals cannot be judged together, each part gives its share, knowi
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,40 +32,18 @@ from tamis.select.constraints import Budget, Constraints
 from tamis.select.filling import Filling
 from tamis.select.greedy import Greedy, prices
 from tamis.select.represent import STEPS, Represented, State, bounds, in_steps
-from tamis.vectors.similarity import UNIT, Space, closest, objective, rectangle, square
+from tamis.select.submodular import Grown, take
+from tamis.vectors.similarity import UNIT, Space, closest, nearness, rectangle, square
 from tamis.vectors.tiles import canonical, subset, zero_rows
 
-__all__ = ["Facility", "Located", "facility_location", "facility_location_of"]
+__all__ = ["Facility", "Window", "Work", "facility_location", "facility_location_of", "share"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
-_ASIDE = ("facility: no vector (all zeros)",)
 _ANEW = 40_000  # records up to which rows of the matrix are computed when needed, where it cannot be held
 _LEAST = 1 << 15  # bytes: a matrix of 128 records
 _PROPOSED = 4  # proposals of all parts, in multiples of the budget
 _GROUND = 10  # records of the sample that judges the proposals, for each one chosen
-
-
-@dataclass(frozen=True, eq=False)
-class Located:
-    """What `facility_location` chose.
-
-    Attributes
-    ----------
-    rows : int64 array of shape (k,)
-        In the order in which they were chosen.
-    gains : float64 array of shape (k,)
-        What each added to the objective when it was chosen; of the sample that judged it, where one did.
-    objective : float
-        Sum over all `n` rows of the similarity to the most similar chosen one.
-    facts : dict
-        How it was done.
-    """
-
-    rows: _Ints
-    gains: _Floats
-    objective: float
-    facts: dict[str, Any]
 
 
 def facility_location(
@@ -77,7 +56,7 @@ def facility_location(
     eps: float = 0.1,
     seed: int = 0,
     keys: NDArray[np.uint64] | None = None,
-) -> Located:
+) -> Grown:
     """Choose `min(k, n)` rows of `x` (`n x d`) that represent all of them; rows of zeros are never chosen.
 
     Options as those of `Facility`; the same rows whatever the order of `x`.
@@ -96,10 +75,10 @@ def facility_location(
     method = Facility(metric=metric, algorithm=algorithm, memory=str(memory), eps=eps)
     chosen = method.select(Pool(keys, {"vectors": x}), Constraints(Budget("rows", k)), seed)
     rows, gains = chosen.rows, chosen.score[chosen.rows]
-    return Located(rows if order is None else order[rows], gains, chosen.facts["objective"], dict(chosen.facts))
+    return Grown(rows if order is None else order[rows], gains, chosen.facts["objective"], dict(chosen.facts))
 
 
-def facility_location_of(similarity: Any, k: int) -> Located:
+def facility_location_of(similarity: Any, k: int) -> Grown:
     """Choose `min(k, n)` rows by a matrix of similarities that is given (`n x n`, symmetric, none below 0).
 
     Kept as whole multiples of 1/4,194,304 of its range; ties fall to the first row.
@@ -117,18 +96,35 @@ def facility_location_of(similarity: Any, k: int) -> Located:
         raise InputError(f"similarity: expected n x n numbers, got {given.dtype} of shape {given.shape}.")
     n = len(given)
     if not n:
-        return Located(np.empty(0, np.int64), np.empty(0), 0.0, {"algorithm": "whole"})
+        return Grown(np.empty(0, np.int64), np.empty(0), 0.0, {"algorithm": "whole"})
     low, high = bounds(given)
     if not (low >= 0 and math.isfinite(high)):
         raise InputError("similarity: expected finite numbers of at least 0, got others. Shift or clip them first.")
     step = (high - low) / STEPS or 1.0
     filling = Constraints(Budget("rows", k)).open(n)
     with Represented(in_steps(given, low, step), threads=Local().threads) as state:
-        rows, gains = _take(state, filling, np.arange(n, dtype=np.int64), np.ones(n))
+        rows, gains = take(state, filling, np.arange(n, dtype=np.int64), np.ones(n))
         value = low * n + step * float(state.best.sum(dtype=np.int64))
     gains *= step
     gains[:1] += low * n  # what all have in common is gained by the first
-    return Located(rows, gains, value, {"algorithm": "whole"})
+    return Grown(rows, gains, value, {"algorithm": "whole"})
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """What of each row's similarity to the set counts: from `low` to `high`, float64 arrays of shape (m,), 0 to 1."""
+
+    low: _Floats
+    high: _Floats
+
+    def units(self) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+        """Return both as whole multiples of 1/65,535."""
+        low, high = (np.rint(UNIT * edge).astype(np.uint16) for edge in (self.low, self.high))
+        return low, high
+
+    def inside(self, best: _Floats) -> _Floats:
+        """Return what of similarities counts."""
+        return np.maximum(np.minimum(best, self.high) - self.low, 0.0)
 
 
 class Facility(Greedy):
@@ -144,7 +140,7 @@ class Facility(Greedy):
     later = "with quality (QDIT) 45.2, random 43.8, kMQ 46.2 (Yu et al. 2024); alone, no comparison known"
     flags = Flags(needs_all=True)
     growth = 2.0
-    parameters = (
+    parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("metric", str, "cosine", "how alike two vectors are", ("cosine", "euclidean")),
         Parameter(
             "algorithm", str, "auto", "whole matrix, its rows anew, parts, or sampled candidates; auto: by size",
@@ -165,7 +161,7 @@ class Facility(Greedy):
         super().__init__(**options)
         self._bytes = parse_size(self.memory)
         if self._bytes < _LEAST:
-            raise OptionError(f"method 'facility', option 'memory': expected at least 32KB, got '{self.memory}'.")
+            raise OptionError(f"method '{self.name}', option 'memory': expected at least 32KB, got '{self.memory}'.")
         if self.algorithm in ("parts", "stochastic"):  # the seed deals the parts, and draws the candidates
             self.flags = replace(type(self).flags, random=True)  # type: ignore[misc]
         self._looked = 0
@@ -183,7 +179,13 @@ class Facility(Greedy):
         default = next(parameter.default for parameter in self.parameters if parameter.name == "memory")
         if self.holds(n) <= room or self.memory != default or self.algorithm == "whole":
             return self
-        return Facility(**{**self.options, "memory": str(max(room, _LEAST))})
+        other = copy.copy(self)  # with what it was told
+        type(self).__init__(other, **{**self.options, "memory": str(max(room, _LEAST))})
+        return other
+
+    def window(self, space: Space) -> Window | None:  # noqa: ARG002
+        """Return what of each row's similarity counts; None where all does."""
+        return None
 
     def operations(self) -> int:
         """Return how many similarities were looked at by the last choice."""
@@ -194,7 +196,7 @@ class Facility(Greedy):
             return "whole" if 2 * n * n <= self._bytes else "anew" if n <= _ANEW else "parts"
         if self.algorithm == "whole" and 2 * n * n > self._bytes:
             raise OptionError(
-                f"method 'facility', algorithm 'whole': {n:,} records need {2 * n * n >> 20:,} MB for similarities, "
+                f"method '{self.name}', algorithm 'whole': {n:,} records need {2 * n * n >> 20:,} MB for similarities, "
                 f"memory is {self.memory}. Raise it (-O memory=...), or let algorithm=parts divide the pool."
             )
         return self.algorithm
@@ -208,8 +210,9 @@ class Facility(Greedy):
         aside = np.where(zero, 0, -1).astype(np.int8)
         self._looked = 0
         if not len(rows):
-            return Ranking(filling.order(rows), score, self.name, aside, _ASIDE)
-        work = _Work(Space(subset(x, rows), self.metric), rows, pool.keys[rows], filling, score)
+            return Ranking(filling.order(rows), score, self.name, aside, self.asides())
+        space = Space(subset(x, rows), self.metric)
+        work = Work(space, rows, pool.keys[rows], filling, score, self.window(space))
         work.price = prices(filling, self.per_token)[rows]
         plan = self._plan(len(rows))
         if plan == "stochastic":
@@ -221,24 +224,46 @@ class Facility(Greedy):
         self._looked = work.looked
         left = rows[np.argsort(-score[rows] / work.price, kind="stable")]
         told = {"algorithm": plan, **facts, "similarities": work.looked}
-        return Ranking(filling.order(left), score, "facility: adds most to what is there", aside, _ASIDE, facts=told)
+        words = f"{self.name}: adds most to what is there"
+        return Ranking(filling.order(left), score, words, aside, self.asides(), facts=told)
+
+    def asides(self) -> tuple[str, ...]:
+        """Return why records are set aside."""
+        return (f"{self.name}: no vector (all zeros)",)
 
     def finished(self, pool: Pool, chosen: Chosen) -> Chosen:
         """Add the exact objective over the whole pool."""
         x = pool.vectors("vectors", self.name)
         rows = np.flatnonzero(~zero_rows(x))
         found = np.searchsorted(rows, np.sort(chosen.rows[np.isin(chosen.rows, rows)]))
-        value = objective(Space(subset(x, rows), self.metric), found, Local()) if len(rows) else 0.0
+        value = self.objective(Space(subset(x, rows), self.metric), found) if len(rows) else 0.0
         told = {"objective": value, "mean_similarity": value / max(len(rows), 1)}
         return replace(chosen, facts={**chosen.facts, **told})
 
+    def objective(self, space: Space, chosen: _Ints) -> float:
+        """Return the objective of the `chosen` of a space's rows, exactly."""
+        best, window = nearness(space, chosen, Local()), self.window(space)
+        return math.fsum(best if window is None else window.inside(best))
 
-class _Work:
+
+class Work:
     """The records with a vector (`m` of the pool's), and where choosing among them stands."""
 
     price: _Floats
 
-    def __init__(self, space: Space, rows: _Ints, keys: NDArray[np.uint64], filling: Filling, score: _Floats) -> None:
+    def __init__(
+        self,
+        space: Space,
+        rows: _Ints,
+        keys: NDArray[np.uint64],
+        filling: Filling,
+        score: _Floats,
+        window: Window | None = None,
+    ) -> None:
+        self.low: NDArray[np.uint16] | None = None
+        self.high: NDArray[np.uint16] | None = None
+        if window is not None:
+            self.low, self.high = window.units()
         self.space, self.rows, self.keys, self.filling, self.score = space, rows, keys, filling, score
         self.engine = Local()
         self.kept = np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)])
@@ -246,25 +271,36 @@ class _Work:
 
     def best(self, rows: _Ints | None = None, chosen: _Ints | None = None) -> NDArray[np.uint16]:
         """Return the similarity of rows (None: of all) to the must-keep records, or to those `chosen`."""
-        return closest(self.space, rows, self.kept if chosen is None else chosen, self.engine)
+        best = closest(self.space, rows, self.kept if chosen is None else chosen, self.engine)
+        if self.low is None or self.high is None:
+            return best
+        every = slice(None) if rows is None else rows
+        return np.asarray(np.maximum(np.minimum(best, self.high[every]), self.low[every]))
+
+    def held(self, matrix: NDArray[np.uint16], rows: _Ints | None = None, chosen: _Ints | None = None) -> Represented:
+        """Return the state of a choice by the similarities of rows (None: of all), which may be changed."""
+        if self.high is not None:
+            np.minimum(matrix, self.high[slice(None) if rows is None else rows, None], out=matrix)
+        return Represented(matrix, self.best(rows, chosen), self.engine.threads)
 
     def whole(self) -> dict[str, Any]:
         """Choose with the similarities of all to all."""
-        with Represented(square(self.space, self.engine), self.best(), self.engine.threads) as state:
+        with self.held(square(self.space, self.engine)) as state:
             facts = self._exactly(state)
             self.looked = state.updates
         return facts
 
     def anew(self) -> dict[str, Any]:
         """Choose as `whole` does, but compute similarities whenever they are needed."""
-        with Anew(self.space, self.best(), self.engine) as state:
+        with Anew(self.space, self.best(), self.engine, most=self.high) as state:
             facts = self._exactly(state)
             self.looked = state.updates
         return facts
 
     def _exactly(self, state: State) -> dict[str, Any]:
-        taken, _ = _take(state, self.filling, self.rows, self.price, self.score)
-        return {} if (self.filling.cost != 1).any() else {"share_of_bound": _share(state, len(taken))}
+        taken, _ = take(state, self.filling, self.rows, self.price, self.score)
+        least = 0 if self.low is None else int(self.low.sum(dtype=np.int64))
+        return {} if (self.filling.cost != 1).any() else {"share_of_bound": share(state, len(taken), least)}
 
     def in_parts(self, memory: int, seed: int) -> dict[str, Any]:
         """Deal the records into parts whose matrices fit, and choose among what the parts propose.
@@ -283,9 +319,9 @@ class _Work:
         candidates = np.sort(np.concatenate(proposed))
         sample = None if ground == m else np.sort(dealt[:: max(1, m // ground)][:ground])
         found = rectangle(self.space, sample, candidates, self.engine)
-        with Represented(found, self.best(sample), self.engine.threads) as state:
+        with self.held(found, sample) as state:
             many = np.full(len(candidates), np.nan)
-            taken, _ = _take(state, self.filling, self.rows[candidates], self.price[candidates], many, every=False)
+            taken, _ = take(state, self.filling, self.rows[candidates], self.price[candidates], many, every=False)
             self.score[self.rows[candidates]] = many * (m / len(found))
             self.looked += state.updates
         told = {"parts": count, "proposals": len(candidates), "judged_on": len(found)}
@@ -297,9 +333,8 @@ class _Work:
         """Return what one part would choose; scores are scaled up to the pool."""
         own = Constraints(Budget("rows", each), drop=~self.filling.open[self.rows[part]]).open(len(part))
         score = np.empty(len(part))
-        matrix = square(self.space.part(part), self.engine)
-        with Represented(matrix, self.best(part), self.engine.threads) as state:
-            taken, _ = _take(state, own, np.arange(len(part)), self.price[part], score)
+        with self.held(square(self.space.part(part), self.engine), part) as state:
+            taken, _ = take(state, own, np.arange(len(part)), self.price[part], score)
             self.looked += state.updates
         self.score[self.rows[part]] = score * count
         return part[taken]
@@ -316,9 +351,8 @@ class _Work:
     def _given(self, part: _Ints, chosen: _Ints, most: int | None, count: int) -> _Ints:
         """Return what one part gives of its own; scores are scaled up to the pool."""
         score = np.empty(len(part))
-        matrix = square(self.space.part(part), self.engine)
-        with Represented(matrix, self.best(part, chosen), self.engine.threads) as state:
-            taken, _ = _take(state, self.filling, self.rows[part], self.price[part], score, every=False, most=most)
+        with self.held(square(self.space.part(part), self.engine), part, chosen) as state:
+            taken, _ = take(state, self.filling, self.rows[part], self.price[part], score, every=False, most=most)
             self.looked += state.updates
         out = ~np.isin(part, chosen)  # what is in already keeps what it added
         self.score[self.rows[part[out]]] = score[out] * count
@@ -346,6 +380,8 @@ class _Work:
         most, row, column = -1.0, -1, best
         for few in groups:
             found = rectangle(self.space, None, few, self.engine)
+            if self.high is not None:
+                np.minimum(found, self.high[:, None], out=found)
             with Represented(found, best) as state:
                 gains = state.gains / UNIT
                 self.looked += state.updates
@@ -356,47 +392,12 @@ class _Work:
         return row, column
 
 
-def _share(state: State, more: int) -> float:
+def share(state: State, more: int, least: int = 0) -> float:
     """Return what was reached as a share of a bound on the best that `more` records could have reached.
 
-    The best set adds to this one no more than its records would one by one (Minoux 1978).
+    The best set adds to this one no more than its records would one by one (Minoux 1978). `least`: what the sum of
+    `best` is before anything is chosen.
     """
-    reached = float(state.best.sum(dtype=np.int64))
+    reached = float(state.best.sum(dtype=np.int64) - least)
     left = float(np.sort(state.gains)[len(state.gains) - more :].sum())
     return reached / max(reached + left, 1.0)
-
-
-def _take(
-    state: State,
-    filling: Filling,
-    rows: _Ints,
-    price: _Floats,
-    score: _Floats | None = None,
-    *,
-    every: bool = True,
-    most: int | None = None,
-) -> tuple[_Ints, _Floats]:
-    """Offer the candidates (`rows` of the pool) that add most, ties to the first, until the budget is full.
-
-    Or until `most` are taken.
-
-    Returns the candidates that were taken, and what each added. `score` gets what each added, or would
-    still add: of the pool's records with `every`, else of the candidates.
-    """
-    taken: list[int] = []
-    added: list[float] = []
-    out = score if score is not None else np.empty(len(filling.cost))
-    at = rows if every else np.arange(len(rows))
-    waiting = filling.open[rows]
-    while len(taken) != most and not filling.full and waiting.any():
-        worth = np.where(waiting, state.gains / price, -1.0)
-        best = int(np.argmax(worth))
-        gain = float(state.gains[best]) / state.unit
-        if filling.offer(int(rows[best])):
-            taken.append(best)
-            added.append(gain)
-            state.add(best)
-        waiting = filling.open[rows]
-    out[at] = state.gains / state.unit
-    out[at[taken]] = added
-    return np.asarray(taken, np.int64), np.asarray(added)

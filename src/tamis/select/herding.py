@@ -23,6 +23,7 @@ from tamis.vectors.tiles import in_order, matrix, zero_rows
 __all__ = ["Herding", "herding"]
 
 _Ints = NDArray[np.int64]
+_Floats = NDArray[np.float64]
 _ASIDE = ("herding: no vector (all zeros)",)
 
 
@@ -84,7 +85,7 @@ class Herding(Greedy):
     use_when = "the set shall have the averages of the pool, with fewer records than random ones need: a small stand-in"
     fails_when = "you want other than what the pool has: rare kinds stay rare, and bad records keep their share"
     later = (
-        "DeepCore (Guo et al. 2022, CIFAR-10 and ImageNet), herding among them: random stays a strong baseline;"
+        "DeepCore (Guo et al. 2022, images, herding among its methods): random is still a strong baseline;"
         " no figure of a language model known"
     )
     flags = Flags(needs_all=True)
@@ -98,6 +99,7 @@ class Herding(Greedy):
     gamma: float | None
     reference: int
     _evaluated = 0
+    _found: tuple[Embedding, _Ints, _Floats, list[int]] | None = None
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -124,7 +126,7 @@ class Herding(Greedy):
         x = pool.vectors("vectors", self.name)
         rows = np.flatnonzero(~zero_rows(x))
         score, aside = np.full(len(pool), np.nan), np.zeros(len(pool), np.int8)
-        self._evaluated = 0
+        self._evaluated, self._found = 0, None
         if not len(rows):
             return Ranking(filling.order(rows), score, self.name, aside, _ASIDE)
         found = self._embedded(x if len(rows) == len(x) else x[rows], pool.keys[rows])
@@ -150,13 +152,10 @@ class Herding(Greedy):
 
     def finished(self, pool: Pool, chosen: Chosen) -> Chosen:  # noqa: ARG002
         """Tell the discrepancy from the pool, and what as many records at random have on average."""
-        if not hasattr(self, "_found"):
+        if self._found is None:
             return chosen
         found, rows, total, taken = self._found
-        del self._found
+        self._found = None
         inside = np.flatnonzero(np.isin(rows, chosen.rows))
-        if not len(inside):
-            return chosen
         same = len(inside) == len(taken) and np.isin(inside, taken).all()
-        made = found.discrepancy(inside, total if same else None)
-        return replace(chosen, facts={"discrepancy": made, "at_random": found.at_random(len(inside))})
+        return replace(chosen, facts=found.facts(inside, total if same else None))

@@ -32,6 +32,7 @@ def kfac_influence(
     reference_gradients: Any,
     *,
     documents: Any = None,
+    factors: tuple[Any, Any] | None = None,
     damping: float = 0.01,
     damp: str = "products",
 ) -> _Floats:
@@ -42,13 +43,16 @@ def kfac_influence(
     Parameters
     ----------
     inputs : array of shape (n, p)
-        What goes into the layer, a row a token (or a record). The factors are means over these rows.
+        What goes into the layer, a row a token (or a record).
     gradients : array of shape (n, q)
         Of the loss, at the layer's outputs.
     reference_inputs, reference_gradients : arrays of shape (m, p) and (m, q)
         Of the reference set.
     documents : int array of shape (n,), optional
         Which document (from 0) a row is of; by default each is its own.
+    factors : pair of arrays of shape (s, p) and (s, q), optional
+        Inputs and gradients of the sample that H is estimated from; by default the records themselves. Needed
+        where records are asked about a few at a time, so that they are measured by one H.
     damping : float
         Lambda over the mean eigenvalue of H, at least 0.
     damp : str
@@ -70,13 +74,15 @@ def kfac_influence(
         )
     a, d = _pair(inputs, gradients, "inputs and gradients")
     ra, rd = _pair(reference_inputs, reference_gradients, "inputs and gradients of the reference")
-    if (a.shape[1], d.shape[1]) != (ra.shape[1], rd.shape[1]):
-        raise InputError(
-            f"influence: expected a reference as wide as the records, {a.shape[1]} and {d.shape[1]}, got"
-            f" {ra.shape[1]} and {rd.shape[1]}."
-        )
-    wide_a, along_a = eigen(_mean_product(a, a))
-    wide_d, along_d = eigen(_mean_product(d, d))
+    fa, fd = (a, d) if factors is None else _pair(*factors, "inputs and gradients of the factors")
+    for other, width, what in ((ra, rd, "reference"), (fa, fd, "sample for the factors")):
+        if (a.shape[1], d.shape[1]) != (other.shape[1], width.shape[1]):
+            raise InputError(
+                f"influence: expected a {what} as wide as the records, {a.shape[1]} and {d.shape[1]}, got"
+                f" {other.shape[1]} and {width.shape[1]}."
+            )
+    wide_a, along_a = eigen(_mean_product(fa, fa))
+    wide_d, along_d = eigen(_mean_product(fd, fd))
     wide_a, wide_d = np.maximum(wide_a, 0.0), np.maximum(wide_d, 0.0)
     turned = np.einsum("iq,qp,jp->ij", along_d, _mean_product(rd, ra), along_a)
     scale = float(wide_d.mean() * wide_a.mean())

@@ -28,7 +28,7 @@ __all__ = ["Links", "Reach", "alike", "given", "reach"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
-_MOST = 1 << 29  # labels reached by all records: 6 GB
+_BYTES = 12  # of a label that a record reaches
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,25 +108,26 @@ def _both_ways(p: _Ints, q: _Ints, weight: _Floats, m: int) -> Links:
     return Links(starts, to[order].astype(np.int32), np.concatenate([weight, weight])[order])
 
 
-def reach(labels: Labels, worth: _Floats, links: Links, spread: float) -> Reach:
+def reach(labels: Labels, worth: _Floats, links: Links, spread: float, room: int = 6 << 30) -> Reach:
     """Return what each of `n` records gives: `worth[i]` for each of its labels, passed on along `links`.
 
-    `spread` is `a`; records of worth 0 give nothing.
+    `spread` is `a`; records of worth 0 give nothing. `room` is how many bytes the answer may take: it is counted first.
 
     Raises
     ------
     OptionError
-        The records reach more labels than memory should hold.
+        The records reach more labels than `room` holds.
     """
     total = np.ones(len(links))
     np.add.at(total, np.repeat(np.arange(len(links)), np.diff(links.starts)), spread * links.weight)
     if spread == 0:
         links = Links(np.zeros_like(links.starts), links.to[:0], links.weight[:0])
     starts = _count(labels.offsets, labels.codes, worth, links.starts, links.to)
-    if starts[-1] > _MOST:
+    if starts[-1] * _BYTES > room:
         raise OptionError(
-            f"label graph: expected records to reach at most {_MOST:,} labels in all, got {starts[-1]:,} by"
-            f" {len(links.to) // 2:,} edges of {len(links):,} labels. Raise the threshold, or set spread=0."
+            f"label graph: expected what records reach to fit into {room:,} bytes, got {starts[-1] * _BYTES:,} by"
+            f" {len(links.to) // 2:,} edges of {len(links):,} labels. Raise the threshold, set spread=0, or give more"
+            " memory (--memory)."
         )
     return Reach(
         starts, *_fill(starts, labels.offsets, labels.codes, worth, links.starts, links.to, links.weight, total, spread)

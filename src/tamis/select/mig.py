@@ -14,6 +14,7 @@ model; here they are those on at least `minimum` records, by the default encoder
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -142,6 +143,7 @@ class Mig(Greedy):
     clusters: int | None
     per_token: bool
     _links: Links | None = None
+    _room = 6 << 30
     _last: Coverage | None = None
 
     def __init__(self, **options: Any) -> None:
@@ -160,12 +162,19 @@ class Mig(Greedy):
         """Return the bytes of scores and of what records give, at about ten labels a record."""
         return 100 * n + 24 * (10 if self.tags else 1) * n
 
+    def within(self, room: int, n: int) -> Mig:
+        """Return the method that refuses a graph whose records reach more than `room` holds."""
+        other = copy.copy(self)
+        other._room = max(0, room - 100 * n)
+        return other
+
     def operations(self) -> int:
         """Return how many gains the last choice computed."""
         return self._last.computed if self._last else 0
 
     def greedily(self, pool: Pool, filling: Filling, seed: int) -> Ranking:
         """Offer what adds the most; the score is its gain, when it was taken or at the end."""
+        self._last = None  # what it holds would be there twice
         worth, aside = self._worth(pool)
         aside[filling.kept] = -1  # what must be kept is in, whatever it lacks
         labels, links, zero = self._labels(pool, seed)
@@ -174,7 +183,7 @@ class Mig(Greedy):
         worth[out | np.isnan(worth)] = 0.0
         sizes = labels.sizes()
         given_each = worth / np.maximum(sizes, 1) if self.norm else worth
-        reached = reach(labels, given_each, links, self.spread)
+        reached = reach(labels, given_each, links, self.spread, self._room)
         rule = Rule(self.gain == "linear", self.phi == "exponential", self.power)
         coverage = Coverage(reached, len(labels.names), rule)
         score = np.full(len(pool), np.nan)

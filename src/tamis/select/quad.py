@@ -187,7 +187,7 @@ class _Search:
         self.dry = np.array([not len(queue) for queue in self.queues])
         self.bandit = Bandit(arms, seed=seed, width=0.0)
         self.left = round(method.most * len(rows))
-        self.tau = np.nan
+        self.tau, self.first, self.settled = np.nan, np.empty(0), False
 
     def run(self, filling: Filling, asks: Callable[[_Ints], _Floats], found: _Floats) -> None:
         """Ask round by round, offering what is above the threshold, until it is full or nothing may be asked."""
@@ -219,15 +219,20 @@ class _Search:
         return np.concatenate(rows), np.concatenate(arms)
 
     def _learn(self, values: _Floats, arms: _Ints) -> None:
-        """Tell the bandit the mean of each arm; the first round sets mean, width and threshold."""
+        """Tell the bandit the mean of each arm; the first round sets mean, width and threshold.
+
+        The first rounds together, where all influences of the first are alike.
+        """
         known = ~np.isnan(values)
         values, arms = values[known], arms[known]
         if not len(values):
             return
-        if np.isnan(self.tau):
-            self.bandit.start = float(values.mean())
-            self.bandit.width = self.method.alpha * float(values.std())
-            self.tau = float(np.quantile(values, self.method.tau))
+        if not self.settled:  # rounds in which all are alike tell nothing of width and threshold
+            self.first = np.append(self.first, values)
+            self.settled = bool(self.first.min() < self.first.max())
+            self.bandit.start = float(self.first.mean())
+            self.bandit.width = self.method.alpha * float(self.first.std()) if self.settled else 0.0
+            self.tau = float(np.quantile(self.first, self.method.tau))
         which, place = np.unique(arms, return_inverse=True)
         self.bandit.pulled(which, np.bincount(place, values) / np.bincount(place))
 

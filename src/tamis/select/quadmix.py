@@ -96,7 +96,7 @@ class Quadmix(Selector):
     name = "quadmix"
     title = "Merged scores, a sampling curve per domain"
     source = "QuaDMix (2025); ranks as normaliser, the exact budget and copies as weights are ours"
-    cost = "O(m n log n) time, 8 (m + 8) bytes a record"
+    cost = "O(m n log n) time, 64 (m + 3) bytes a record"
     promises = (
         "while those drawn fill the budget, a record's expected weight is in proportion to S, up to the chance in how"
         " many are drawn; about a model, nothing"
@@ -165,7 +165,7 @@ class Quadmix(Selector):
 
     def holds(self, n: int) -> int:
         """Return the bytes of ranks, shares and values."""
-        return 8 * n * (len(self.wanted) + 12)
+        return 64 * n * (len(self.wanted) + 3)
 
     def rank(self, pool: Pool, seed: int) -> Ranking:
         """Order: those drawn at least once, in random order, then the others; the score is S."""

@@ -70,7 +70,10 @@ class State(Protocol):
 
     unit: int
     best: NDArray[Any]
-    gains: NDArray[np.int64]
+
+    @property
+    def gains(self) -> NDArray[np.int64]:
+        """What the objective would grow by with each candidate."""
 
     def add(self, candidate: int) -> None:
         """Take a candidate."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["quotas", "shared"]
+__all__ = ["apportioned", "quotas", "shared"]
 
 _Ints = NDArray[np.int64]
 
@@ -57,3 +57,25 @@ def shared(rows: _Ints, labels: NDArray[np.int32], taken: _Ints) -> _Ints:
     size = np.where(inside, taken[cluster], sizes[cluster] - taken[cluster])
     at = (np.where(inside, place, place - taken[cluster]) + 0.5) / size
     return np.asarray(rows[by_cluster[np.lexsort((cluster, at, ~inside))]])
+
+
+def apportioned(
+    rows: _Ints,
+    labels: NDArray[np.int32],
+    weights: NDArray[np.float64],
+    budget: int,
+    keep: NDArray[np.bool_] | None = None,
+    drop: NDArray[np.bool_] | None = None,
+) -> tuple[_Ints, _Ints]:
+    """Return `rows` with each cluster's share of `budget` first, by `weights` (`c`), and the shares.
+
+    `rows` and `labels` as in `shared`. Records of `keep` (`n`) come first in their cluster and count in its share;
+    those of `drop` (`n`) are left out.
+    """
+    if drop is not None:
+        rows, labels = rows[~drop[rows]], labels[~drop[rows]]
+    if keep is not None:
+        first = np.argsort(~keep[rows], kind="stable")
+        rows, labels = rows[first], labels[first]
+    taken = quotas(np.bincount(labels, minlength=len(weights)), weights, budget)
+    return shared(rows, labels, taken), taken

@@ -17,7 +17,7 @@ from tamis.engine.local import Local
 from tamis.vectors.products import LANES, pack, products
 from tamis.vectors.tiles import TILE, Tiles
 
-__all__ = ["UNIT", "Space", "closest", "objective", "rectangle", "square"]
+__all__ = ["UNIT", "Space", "closest", "nearness", "objective", "rectangle", "square", "totals"]
 
 UNIT: Final = 65_535
 """A similarity of 1."""
@@ -46,13 +46,23 @@ class Space:
             for i in range(len(self.tiles)):
                 total += self.tiles.tile(i).sum(axis=0, dtype=np.float64)
             self.mean = (total / len(x)).astype(np.float32)
-            for i in range(len(self.tiles)):
-                start, stop = self.tiles.span(i)
-                self.square[start:stop] = _squares(self._rows(self.tiles.tile(i)))[: stop - start]
+            self._measure()
             self.scale = np.float32(1.0 / max(4.0 * float(self.square.max()), 1e-30))
 
     def __len__(self) -> int:
         return len(self.square)
+
+    def _measure(self) -> None:
+        for i in range(len(self.tiles)):
+            start, stop = self.tiles.span(i)
+            self.square[start:stop] = _squares(self._rows(self.tiles.tile(i)))[: stop - start]
+
+    def other(self, x: NDArray[Any]) -> Space:
+        """Return other vectors (`q x d`), alike to these rows by the same measure; 0 where they are farther."""
+        other = Space(x, "cosine" if self.cosine else "euclidean", self)
+        if not self.cosine:
+            other._measure()
+        return other
 
     def part(self, rows: NDArray[np.int64]) -> Space:
         """Return some of the rows, alike by the same measure."""
@@ -115,22 +125,33 @@ def square(space: Space, engine: Local) -> NDArray[np.uint16]:
 
 
 def rectangle(
-    space: Space, rows: NDArray[np.int64] | None, candidates: NDArray[np.int64], engine: Local
+    space: Space,
+    rows: NDArray[np.int64] | None,
+    candidates: NDArray[np.int64],
+    engine: Local,
+    others: Space | None = None,
 ) -> NDArray[np.uint16]:
-    """Return the similarities of some rows (None: of all) to candidates, `n x c`."""
+    """Return the similarities of some rows (None: of all) to candidates, `n x c`: rows too, or those of `others`."""
     out = np.empty((len(space) if rows is None else len(rows), len(candidates)), np.uint16)
 
     def write(n: slice, c: slice, scores: _Singles, left: _Singles, right: _Singles) -> None:
         space.write(scores, left, right, out[n, c])
 
-    _across(space, rows, candidates, engine, write)
+    _across(space, rows, candidates, engine, write, others)
     return out
 
 
 def closest(
-    space: Space, rows: NDArray[np.int64] | None, chosen: NDArray[np.int64], engine: Local
+    space: Space,
+    rows: NDArray[np.int64] | None,
+    chosen: NDArray[np.int64],
+    engine: Local,
+    others: Space | None = None,
 ) -> NDArray[np.uint16]:
-    """Return the largest similarity of some rows (None: of all) to those chosen, 0 for none; holds tiles alone."""
+    """Return the largest similarity of some rows (None: of all) to those chosen, 0 for none; holds tiles alone.
+
+    Those chosen are rows too, or those of `others`.
+    """
     out = np.zeros(len(space) if rows is None else len(rows), np.uint16)
 
     def raise_to(n: slice, c: slice, scores: _Singles, left: _Singles, right: _Singles) -> None:
@@ -138,19 +159,39 @@ def closest(
         space.write(scores, left, right, block)
         np.maximum(out[n], block.max(axis=1), out=out[n])
 
-    _across(space, rows, chosen, engine, raise_to)
+    _across(space, rows, chosen, engine, raise_to, others)
     return out
 
 
 def objective(space: Space, chosen: NDArray[np.int64], engine: Local) -> float:
     """Return the sum over all rows of the similarity to the most similar chosen one; O(n k d)."""
+    return math.fsum(nearness(space, chosen, engine))
+
+
+def nearness(
+    space: Space, chosen: NDArray[np.int64], engine: Local, others: Space | None = None
+) -> NDArray[np.float64]:
+    """Return each row's similarity to the most similar of some rows, or of some of `others`, as a number; else 0."""
     best = np.zeros(len(space))
 
     def raise_to(n: slice, c: slice, scores: _Singles, left: _Singles, right: _Singles) -> None:  # noqa: ARG001
         _nearest(scores, left, right, space.cosine, space.scale, best[n])
 
-    _across(space, None, chosen, engine, raise_to)
-    return math.fsum(best)
+    _across(space, None, chosen, engine, raise_to, others)
+    return best
+
+
+def totals(space: Space, engine: Local, others: Space | None = None) -> NDArray[np.int64]:
+    """Return the sum of each row's similarities to all rows, or to all of `others`, in units of 1/65,535."""
+    out = np.zeros(len(space), np.int64)
+
+    def add(n: slice, c: slice, scores: _Singles, left: _Singles, right: _Singles) -> None:
+        block = np.empty((n.stop - n.start, c.stop - c.start), np.uint16)
+        space.write(scores, left, right, block)
+        out[n] += block.sum(axis=1, dtype=np.int64)
+
+    _across(space, None, np.arange(len(space if others is None else others)), engine, add, others)
+    return out
 
 
 def _across(
@@ -159,14 +200,16 @@ def _across(
     candidates: NDArray[np.int64],
     engine: Local,
     use: Callable[[slice, slice, _Singles, _Singles, _Singles], None],
+    others: Space | None = None,
 ) -> None:
     """Call `use(n, c, scores, left, right)` for each tile of rows (None: of all) and each of candidates.
 
-    `n` and `c` say where they stand; `scores` are their dot products, `left` and `right` their squared lengths.
+    Candidates are rows of `others`, where these are given. `n` and `c` say where they stand; `scores` are their dot
+    products, `left` and `right` their squared lengths.
     """
     total, count = len(space) if rows is None else len(rows), len(candidates)
     spans = [slice(at, min(count, at + TILE)) for at in range(0, count, TILE)]
-    packed = [space.packed(candidates[span]) for span in spans]
+    packed = [(space if others is None else others).packed(candidates[span]) for span in spans]
 
     def one(i: int) -> None:
         where = slice(i * TILE, min(total, (i + 1) * TILE))
