@@ -132,9 +132,6 @@ def run_profile(
     names = _names(pools)
     told_target = () if target is None else (("<target>",) if is_objects(target) else _paths(target))
     job = Job(pool=tuple(names), fraction=1.0, target=told_target, **asked)
-    inside = [Path(path) for pool in pools if not is_objects(pool) for path in _paths(pool)]
-    if output is not None and any(output.resolve() == path.resolve() for path in inside):
-        raise OptionError(f"{output} is one of the sets: expected another file to write to.")
     with Session(runtime, output, job.told("profile")) as session:
         with progress.step("open"):
             sets = [
@@ -142,11 +139,24 @@ def run_profile(
                 for pool in pools
             ]
             targets = read_targets(session, job, target if target is not None and is_objects(target) else None)
+        _spare(output, [*sets, *targets])
         session.tell_passed_over(progress)
         found = session.mended(lambda: _Profile(names, job, session, sets, targets, group, progress).run(), progress)
     if output is not None:
         write_html(render_profile(found.page(__version__)), output)
     return found
+
+
+def _spare(output: Path | None, read: Sequence[Corpus]) -> None:
+    """Refuse to write over a file that is read."""
+    if output is None:
+        return
+    if output.is_dir():
+        raise OptionError(f"{output} is a folder: expected a file to write to, such as {output}/profile.html.")
+    for corpus in read:
+        for opened in corpus.opened:
+            if opened.source.path.resolve() == output.resolve():
+                raise OptionError(f"{output} is read, as one of the sets: expected another file to write to.")
 
 
 class _Profile:
@@ -170,8 +180,9 @@ class _Profile:
                 raise InputError(f"{name}: expected records that can be used, got none.")
         self.session.check_memory(sum(len(one.rows) for one in self.sets))
         size = min(SAMPLED, *map(len, self.usable))
+        # In the order of the counted numbers: the first few of a sample are a sample too, whatever the files' order.
         self.samples = [
-            np.sort(counted(one.rows.key, rows, size, self.job.seed, "profile"))
+            counted(one.rows.key, rows, size, self.job.seed, "profile")
             for one, rows in zip(self.sets, self.usable, strict=True)
         ]
         whole = all(len(rows) == size for rows in self.usable)
@@ -274,10 +285,10 @@ class _Profile:
             self._put("shared", shared, "All records.")
 
     def _words(self) -> list[list[str]]:
-        read = [read_texts(one, rows)[0] for one, rows in zip(self.sets, self.samples, strict=True)]
+        read = [read_texts(one, np.sort(rows))[0] for one, rows in zip(self.sets, self.samples, strict=True)]
         for n in (1, 3):
             runs = [word_runs(one.text.data, one.text.offsets, n) for one in read]
-            every = [np.arange(len(one.rows)) for one in read]
+            every = [one.at(rows) for one, rows in zip(read, self.samples, strict=True)]
             limit = min(run.count(rows) for run, rows in zip(runs, every, strict=True))
             if limit:
                 shares = [distinct_share(run, rows, limit) for run, rows in zip(runs, every, strict=True)]
@@ -285,7 +296,10 @@ class _Profile:
                     f"distinct_{n}", shares, f"The first {limit:,} of {self.sampled[0].lower()}{self.sampled[1:]}"
                 )
         told = _TOLD // len(self.sets)
-        return [[one.of(int(row))[0][:_CHARACTERS] for row in one.rows[:told]] for one in read]
+        return [
+            [one.of(row)[0][:_CHARACTERS] for row in rows[:told].tolist()]
+            for one, rows in zip(read, self.samples, strict=True)
+        ]
 
     def _target(self, inputs: Inputs) -> None:
         signal = inputs.signals["ngrams"]
@@ -308,13 +322,15 @@ class _Profile:
     def _vectors(self, inputs: Inputs, texts: list[list[str]]) -> tuple[Any, ...]:
         none = [None] * len(self.sets)
         try:
-            taken = [vectors_of(one, inputs, rows) for one, rows in zip(self.sets, self.samples, strict=True)]
+            taken = [_taken(one, inputs, rows) for one, rows in zip(self.sets, self.samples, strict=True)]
         except UserError as error:
             self.gaps.append(f"Measures of vectors: {error}")
             return none, none, none, (), (0.0, 0.0)
         told = [~zero_rows(some) for some in taken]
         unit = [_unit(some[mask]) for some, mask in zip(taken, told, strict=True)]
-        if min(map(len, unit)) < 3:
+        size = min(map(len, unit))
+        unit = [some[:size] for some in unit]  # equally many, also where some have no vector
+        if size < 3:
             self.gaps.append("Measures of vectors: fewer than three records of a set have one.")
             return none, none, none, (), (0.0, 0.0)
         curves = [Curve(ORDERS, tuple(vendi_curve(some))) for some in unit]
@@ -373,6 +389,11 @@ class _Profile:
             some_texts += kept
             some_places.append(flat(vectors[: len(kept)]))
         return places, telling_words(some_texts, np.concatenate(some_places)), flat.explained
+
+
+def _taken(corpus: Corpus, inputs: Inputs, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the vectors of some rows, in their order."""
+    return np.asarray(vectors_of(corpus, inputs, np.sort(rows))[np.argsort(np.argsort(rows))])
 
 
 def _unit(x: NDArray[np.float32]) -> NDArray[np.float64]:

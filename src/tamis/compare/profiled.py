@@ -82,12 +82,13 @@ class Profiled:
         """Return the figure `key` of each set."""
         return tuple(one.figures.get(key, float("nan")) for one in self.sets)
 
-    def _keys(self) -> list[str]:
+    def figures(self) -> list[str]:
+        """Return the keys of what was measured, in the order of the table."""
         return [key for key in MEASURES if any(math.isfinite(value) for value in self[key])]
 
     def __str__(self) -> str:
         rows = [("measure", *(one.name for one in self.sets))]
-        for key in self._keys():
+        for key in self.figures():
             title, unit, _ = MEASURES[key]
             share = "%" if unit == "%" else ""
             rows.append((title if unit in ("", "%") else f"{title}, {unit}", *(number(v, share) for v in self[key])))
@@ -99,7 +100,7 @@ class Profiled:
         return "\n".join([*lines, *(f"Not measured: {gap}" for gap in self.gaps)])
 
     def __repr__(self) -> str:
-        return f"<profile of {', '.join(one.name for one in self.sets)}: {len(self._keys())} measures>"
+        return f"<profile of {', '.join(one.name for one in self.sets)}: {len(self.figures())} measures>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-able values; what was not measured is null."""
@@ -108,7 +109,7 @@ class Profiled:
                 "measure": key, "title": MEASURES[key][0], "unit": MEASURES[key][1], "basis": self.basis.get(key, ""),
                 "values": [value if math.isfinite(value) else None for value in self[key]],
             }
-            for key in self._keys()
+            for key in self.figures()
         ]  # fmt: skip
         return {
             "sets": [one.name for one in self.sets], "measures": measures, "group": self.group,
@@ -124,7 +125,7 @@ class Profiled:
         """Return what the page shows."""
         rows = tuple(
             Row(MEASURES[key][0], MEASURES[key][1], MEASURES[key][2], self.basis.get(key, ""), self[key])
-            for key in self._keys()
+            for key in self.figures()
         )
         groups = Bars(self.group, tuple(one.groups for one in self.sets)) if self.group else None
         return ProfileData(

@@ -91,8 +91,8 @@ def render_profile(data: ProfileData) -> str:
         for key, title, inner in shown
     )
     names = ", ".join(f"<bdi>{safe(name, 120)}</bdi>" for name in data.names)
-    if len(data.names) > 3:
-        names = f"{len(data.names)} sets"
+    one = len(data.names) == 1
+    title, lead = (names, "") if one else (f"{len(data.names)} sets side by side", f'<p class="lead">{names}</p>')
     notes = "".join(f"<p>{safe(note, 600)}</p>" for note in data.notes)
     notes = f'<aside class="note" aria-label="Notes of the run">{notes}</aside>' if notes else ""
     return (
@@ -102,7 +102,7 @@ def render_profile(data: ProfileData) -> str:
         '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
         f'<meta name="robots" content="noindex">\n<title>Profile</title>\n<style>{CSS}</style>\n</head>\n<body>\n'
         '<a class="skip" href="#main">Skip to the content</a>\n'
-        f'<header class="top"><p class="kicker">Profile</p><h1>{names}</h1>{notes}</header>\n'
+        f'<header class="top"><p class="kicker">Profile</p><h1>{title}</h1>{lead}{notes}</header>\n'
         f'<nav aria-label="Contents"><ol>{contents}</ol></nav>\n<main id="main">\n{body}</main>\n'
         f"<footer><p>Written by tamis {safe(data.version)}. Self-contained: nothing is loaded from anywhere.</p>"
         "</footer>\n</body>\n</html>\n"
@@ -110,14 +110,20 @@ def render_profile(data: ProfileData) -> str:
 
 
 def _figures(data: ProfileData) -> str:
-    head = "".join(f'<th scope="col" class="n"><bdi>{safe(name, 60)}</bdi></th>' for name in data.names)
-    rows = ""
-    for row in data.rows:
-        cells = "".join(f'<td class="n me">{number(value, row.unit)}</td>' for value in row.values)
-        told = f'<span class="kind">{safe(row.meaning)} {safe(row.basis)}</span>'
-        rows += f'<tr><th scope="row">{safe(row.title)}{told}</th>{cells}</tr>'
-    table = f'<thead><tr><th scope="col"></th>{head}</tr></thead><tbody>{rows}</tbody>'
-    return f'<div class="wide"><table class="sets">{table}</table></div>'
+    head = "".join(f'<th scope="col"><bdi>{safe(name, 60)}</bdi></th>' for name in data.names)
+    rows = "".join(
+        f'<tr><th scope="row">{safe(row.title)}{f" ({safe(row.unit)})" if row.unit not in ("", "%") else ""}</th>'
+        + "".join(f'<td class="n">{number(value, "%" if row.unit == "%" else "")}</td>' for value in row.values)
+        + "</tr>"
+        for row in data.rows
+    )
+    told = "".join(
+        f"<div><dt>{safe(row.title)}</dt><dd>{safe(row.meaning)} {safe(row.basis)}</dd></div>" for row in data.rows
+    )
+    return (
+        f'<div class="wide"><table class="sides"><thead><tr><th scope="col"></th>{head}</tr></thead>'
+        f'<tbody>{rows}</tbody></table></div><h3>What they say</h3><dl class="defs small">{told}</dl>'
+    )
 
 
 def _panels(names: Sequence[str], panels: Sequence[Panel], told: str) -> str:
@@ -167,7 +173,8 @@ def _groups(data: ProfileData) -> str:
             )
         rows += f'<tr><th scope="row"><bdi>{safe(name, 120)}</bdi></th>{cells}</tr>'
     field = f'<th scope="col"><bdi>{safe(data.groups.field, 120)}</bdi></th>'
-    return f'<div class="wide"><table><thead><tr>{field}{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    table = f"<thead><tr>{field}{head}</tr></thead><tbody>{rows}</tbody>"
+    return f'<div class="wide"><table class="sides">{table}</table></div>'
 
 
 def _maps(data: ProfileData) -> str:

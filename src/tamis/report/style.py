@@ -95,6 +95,7 @@ th:last-child,td:last-child{padding-right:0}
 td.bar{width:34%;min-width:5.5rem;vertical-align:middle}
 td.bar svg{height:15px}
 td.me{font-weight:600;color:var(--pick)}
+.sides thead th+th{text-align:right;min-width:5.5rem;max-width:11rem}.sides tbody th{min-width:9rem}
 .small{font-size:.86rem}.small th,.small td{padding-top:.18rem;padding-bottom:.18rem}
 details{margin:.25rem 0;border-bottom:1px solid var(--line);padding-bottom:.3rem}
 summary{cursor:pointer;padding:.2rem 0}
