@@ -82,8 +82,7 @@ svg{display:block;width:100%;height:auto;overflow:visible}
 .d-pick{stroke:var(--pick);stroke-width:3.2}
 .ends{display:flex;justify-content:space-between;gap:1rem;font-size:.84rem;color:var(--soft);line-height:1.35}
 .ends span:last-child{text-align:right}.mid{justify-content:center}
-.wide{overflow-x:auto}.sets tbody th{min-width:15rem}
-.sets thead th{white-space:normal;overflow-wrap:anywhere;min-width:5.5rem}
+.wide{overflow-x:auto}
 table{border-collapse:collapse;width:100%;margin:.7rem 0;font-size:.93rem}
 caption{text-align:left;padding-bottom:.3rem}
 th,td{padding:.32rem .9rem .32rem 0;text-align:left;vertical-align:baseline;border-bottom:1px solid var(--line)}
