@@ -3,8 +3,9 @@
 The discrepancy is looked at on counted boxes: below corners at counted quantiles of the set. Points are
 taken greedily, each time the one (of counted candidates) that leaves the least sum of squared
 differences; then counted swaps are made where they lower the largest difference, or at the same
-largest one the sum. Idea: subsets of low star discrepancy (Clement, Doerr and Paquete 2022, "Star
-Discrepancy Subset Selection", arXiv 2101.07881), who swap too; the boxes and the greedy start are ours.
+largest one the sum. Idea: subsets of low star discrepancy, bettered one point at a time (Clement, Doerr
+and Paquete 2024, "Heuristic Approaches to Obtain Low-discrepancy Point Sets via Subset Selection",
+arXiv 2306.15276); there against volumes, with the exact measure. The boxes and the greedy start are ours.
 """
 
 from __future__ import annotations
