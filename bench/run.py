@@ -22,7 +22,9 @@ FULL = [
     ["facility.py", "--large"],
     ["kcenter.py", "--large"],
     ["dpp.py"],
+    ["submodular.py"],
     ["choosing.py"],
+    ["vendi.py"],
     ["million.py"],
 ]
 QUICK = [
@@ -37,7 +39,9 @@ QUICK = [
     ["facility.py", "--records", "2000", "--chosen", "100", "--runs", "1"],
     ["kcenter.py", "--records", "5000", "--chosen", "100", "--runs", "1"],
     ["dpp.py", "--records", "5000", "--chosen", "100", "--runs", "1"],
+    ["submodular.py", "--records", "2000", "--chosen", "100", "--runs", "1"],
     ["choosing.py", "--records", "5000", "--chosen", "100"],
+    ["vendi.py", "--records", "1000", "--runs", "1"],
     ["million.py", "--records", "20000"],
 ]
 
