@@ -110,7 +110,7 @@ def test_corners_are_found_all_of_them_or_of_a_sample(sizes: list[int], seed: in
     corner = np.repeat(np.arange(len(sizes)), sizes)
     x = corners(*sizes)
     assert same(spectral(x, len(sizes), seed=seed, neighbours=8), corner)
-    assert same(spectral(x, len(sizes), seed=seed, neighbours=4, sample=len(x) * 2 // 3), corner)
+    assert same(spectral(x, len(sizes), seed=seed, neighbours=8, sample=len(x) * 2 // 3), corner)
 
 
 def test_a_ring_and_what_is_inside_it() -> None:
