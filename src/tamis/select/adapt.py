@@ -27,7 +27,7 @@ from tamis.select.direction import directed
 from tamis.select.histogram import entropy, spread, standard
 from tamis.select.shares import apportioned
 from tamis.vectors.kmeans import kmeans
-from tamis.vectors.tiles import in_order, matrix, zero_rows
+from tamis.vectors.tiles import canonical, subset, zero_rows
 
 __all__ = ["Adapt", "adapt"]
 
@@ -60,9 +60,7 @@ def adapt(
         No scores, an option that does not exist or does not fit.
     """
     k = check_amount(k)
-    x = matrix(x)
-    zero_rows(x)
-    x, keys, order = in_order(x, keys)
+    x, keys, order = canonical(x, keys)
     columns = {name: one_each(values, order, len(x), f"score '{name}'") for name, values in scores.items()}
     method = Adapt(signals=",".join(columns), **options)
     method._budget = k
@@ -154,7 +152,7 @@ class Adapt(Selector):
         facts: dict[str, Any] = {}
         order = rows
         if len(rows):
-            part = x if len(rows) == len(x) else x[rows]
+            part = subset(x, rows)
             found = kmeans(part, self.clusters, seed=seed, spherical=True, keys=pool.keys[rows])
             every = np.array([spread(one[rows]) for one in scores])
             skills = [self._skill(pool, rows[found.labels == c], scores, every, seed) for c in np.unique(found.labels)]

@@ -25,7 +25,7 @@ from tamis.select.constraints import Constraints
 from tamis.select.coreset import PARAMETERS, Coreset, autocoreset
 from tamis.select.determinantal import wanted
 from tamis.select.models import Clusters, Logistic, Model, Squares
-from tamis.vectors.tiles import zero_rows
+from tamis.vectors.tiles import subset, zero_rows
 
 __all__ = ["Autocoreset", "Coreset", "autocoreset"]
 
@@ -107,7 +107,7 @@ class Autocoreset(Selector):
 
     def _model(self, pool: Pool, rows: _Ints, seed: int) -> Model:
         x = pool.vectors("vectors", self.name)
-        x = x if len(rows) == len(x) else x[rows]
+        x = subset(x, rows)
         if self.label is None:
             return Clusters(x, self.clusters, seed)
         if self.loss == "squares":

@@ -24,7 +24,7 @@ from tamis.select.constraints import Constraints
 from tamis.select.determinantal import wanted
 from tamis.select.direction import directed
 from tamis.vectors.kmeans import kmeans
-from tamis.vectors.tiles import in_order, matrix, zero_rows
+from tamis.vectors.tiles import canonical, zero_rows
 
 __all__ = ["Cdas", "cdas"]
 
@@ -59,9 +59,7 @@ def cdas(
         An option that does not exist or does not fit.
     """
     k = check_amount(k)
-    x = matrix(x)
-    zero_rows(x)
-    x, keys, order = in_order(x, keys)
+    x, keys, order = canonical(x, keys)
     score = np.asarray(difficulty, np.float64)
     if score.shape != (len(x),):
         raise InputError(f"difficulty: expected {len(x)} numbers, one a row, got an array of shape {score.shape}.")

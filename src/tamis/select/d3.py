@@ -27,7 +27,7 @@ from tamis.select.direction import directed
 from tamis.select.filling import Filling
 from tamis.select.kcenter import Kcenter
 from tamis.vectors.similarity import Space
-from tamis.vectors.tiles import in_order, matrix, zero_rows
+from tamis.vectors.tiles import canonical, subset, zero_rows
 
 __all__ = ["D3", "Rescore", "d3", "upd"]
 
@@ -99,9 +99,7 @@ def d3(
         raise OptionError(
             f"d3: expected a function rescore for {rounds} rounds, got none: nothing scores anew by itself."
         )
-    x = matrix(x)
-    zero_rows(x)
-    x, keys, order = in_order(x, keys)
+    x, keys, order = canonical(x, keys)
     n = len(x)
     method = D3(metric=metric)
     method._first = one_each(np.ones(n) if worth is None else worth, order, n, "worth")
@@ -205,7 +203,7 @@ class D3(Kcenter):
         aside, self._asked = np.where(zero, 0, 1).astype(np.int8), 0
         if not len(rows):
             return Ranking(filling.order(rows), score, self.name, aside, _ASIDE)
-        columns = Columns(Space(x if len(rows) == len(x) else x[rows], self.metric), Local(), self._held)
+        columns = Columns(Space(subset(x, rows), self.metric), Local(), self._held)
         apart, told, weight = np.full(len(rows), np.inf, np.float32), ~lacks[rows], worth[rows]
         taken = filling.kept[np.isin(filling.kept, rows)].tolist()
         for row in np.searchsorted(rows, taken).tolist():

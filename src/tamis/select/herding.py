@@ -18,7 +18,7 @@ from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amo
 from tamis.select.embedding import KERNELS, REFERENCE, Embedding
 from tamis.select.filling import Filling
 from tamis.select.greedy import Greedy
-from tamis.vectors.tiles import in_order, matrix, zero_rows
+from tamis.vectors.tiles import in_order, matrix, subset, zero_rows
 
 __all__ = ["Herding", "herding"]
 
@@ -129,7 +129,7 @@ class Herding(Greedy):
         self._evaluated, self._found = 0, None
         if not len(rows):
             return Ranking(filling.order(rows), score, self.name, aside, _ASIDE)
-        found = self._embedded(x if len(rows) == len(x) else x[rows], pool.keys[rows])
+        found = self._embedded(subset(x, rows), pool.keys[rows])
         kept = np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)])
         total, taken = found.total(kept), kept.tolist()
         value = found.mean - total / (len(taken) + 1)

@@ -33,7 +33,7 @@ from tamis.select.label_graph import Links, alike, given, reach
 from tamis.select.labels import Labels, label_parameters
 from tamis.signals.vectors import DEFAULT, encoder
 from tamis.vectors.kmeans import kmeans
-from tamis.vectors.tiles import in_order, zero_rows
+from tamis.vectors.tiles import in_order, subset, zero_rows
 
 __all__ = ["Mig", "mig"]
 
@@ -236,7 +236,7 @@ class Mig(Greedy):
         if not len(rows):
             return Labels.of([None] * len(pool)), alike(np.empty((0, 1), np.float32), 1.0), zero
         count = self.clusters or max(1, round(len(rows) ** 0.5))
-        part = x if len(rows) == len(x) else x[rows]
+        part = subset(x, rows)
         found = kmeans(part, count, seed=seed, spherical=True, keys=pool.keys[rows])
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(~zero)])
         names = tuple(f"cluster {i}" for i in range(len(found.centroids)))

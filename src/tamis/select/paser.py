@@ -25,7 +25,7 @@ from tamis.select.constraints import Constraints
 from tamis.select.determinantal import one_each, wanted
 from tamis.select.shares import apportioned
 from tamis.select.spectral import spectral
-from tamis.vectors.tiles import in_order, matrix, zero_rows
+from tamis.vectors.tiles import canonical, subset, zero_rows
 
 __all__ = ["Paser", "efficiency", "jsd", "paser"]
 
@@ -91,9 +91,7 @@ def paser(
         An option that does not exist or does not fit.
     """
     k = check_amount(k)
-    x = matrix(x)
-    zero_rows(x)
-    x, keys, order = in_order(x, keys)
+    x, keys, order = canonical(x, keys)
     given = {"damage": damage, "tokens": tokens, "bytes": characters}
     columns = {name: one_each(values, order, len(x), name) for name, values in given.items()}
     method = Paser(damage="damage", **options)
@@ -161,7 +159,7 @@ class Paser(Selector):
         facts: dict[str, Any] = {}
         order = rows
         if len(rows):
-            part = x if len(rows) == len(x) else x[rows]
+            part = subset(x, rows)
             how = {"neighbours": self.neighbours, "sample": self.sample, "seed": seed}
             labels = spectral(part, self.clusters, keys=pool.keys[rows], **how)
             sizes = np.bincount(labels, minlength=self.clusters)

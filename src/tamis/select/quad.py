@@ -29,7 +29,7 @@ from tamis.select.greedy import Greedy
 from tamis.select.parameters import Function
 from tamis.select.rounds import asked
 from tamis.vectors.kmeans import kmeans
-from tamis.vectors.tiles import in_order, matrix, zero_rows
+from tamis.vectors.tiles import canonical, subset, zero_rows
 
 __all__ = ["Quad", "quad"]
 
@@ -61,9 +61,7 @@ def quad(
         An option that does not exist or does not fit.
     """
     constraints = Constraints(Budget("rows", check_amount(k)))
-    x = matrix(x)
-    zero_rows(x)
-    x, keys, order = in_order(x, keys)
+    x, keys, order = canonical(x, keys)
     places = np.arange(len(x)) if order is None else order
     columns: dict[str, NDArray[Any]] = {"vectors": x, "order": places}
     if callable(influence):
@@ -142,7 +140,7 @@ class Quad(Greedy):
         self.looked = np.empty(0, np.int64)
         if len(rows):
             count = self.clusters or max(1, round(len(rows) ** 0.5))
-            part = x if len(rows) == len(x) else x[rows]
+            part = subset(x, rows)
             labels = kmeans(part, count, seed=seed, spherical=True, keys=pool.keys[rows]).labels
             search = _Search(self, rows, labels, uniforms(pool.keys, salt(seed, "quad")), seed)
             search.run(filling, self._asks(pool), found)

@@ -21,7 +21,7 @@ from tamis.select.determinantal import across, counted, eigen
 from tamis.select.graph import Graph, joined
 from tamis.vectors.kmeans import kmeans
 from tamis.vectors.neighbours import exact
-from tamis.vectors.tiles import in_order, matrix, zero_rows
+from tamis.vectors.tiles import canonical
 
 __all__ = ["partition", "smallest", "spectral"]
 
@@ -55,9 +55,7 @@ def spectral(
     """
     if clusters < 1:
         raise BudgetError(f"spectral clusters: expected at least 1, got {clusters}.")
-    x = matrix(x)
-    zero_rows(x)
-    x, keys, order = in_order(x, keys)
+    x, keys, order = canonical(x, keys)
     out = np.zeros(len(x), np.int32)
     draw = np.argsort(uniforms(keys, salt(seed, "spectral: sample")), kind="stable")
     rows = np.sort(draw[:sample])

@@ -23,7 +23,7 @@ from tamis.select.embedding import KERNELS, REFERENCE, Embedding
 from tamis.select.filling import Filling
 from tamis.select.greedy import Greedy
 from tamis.select.halving import BLOCK, Halver
-from tamis.vectors.tiles import in_order, matrix, zero_rows
+from tamis.vectors.tiles import in_order, matrix, subset, zero_rows
 
 __all__ = ["Thinning", "thinning"]
 
@@ -126,7 +126,7 @@ class Thinning(Greedy):
         if not len(rows):
             return Ranking(filling.order(rows), score, self.name, aside, _ASIDE)
         keys = pool.keys[rows]
-        found = Embedding(x if len(rows) == len(x) else x[rows], self.kernel, self.gamma, keys, self.reference)
+        found = Embedding(subset(x, rows), self.kernel, self.gamma, keys, self.reference)
         kept = np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)])
         total = found.total(kept)
         count = min(filling.rows, len(rows))
