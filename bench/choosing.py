@@ -22,10 +22,10 @@ import numpy as np
 from common import machine, table
 
 from tamis.select import METHODS, get
-from tamis.select.aimed import Aimed
 from tamis.select.base import Pool, Selector
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.labels import Labels
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.given.aimed import Aimed
+from tamis.select.given.labels import Labels
 
 #: What a method must be told, or is told so that it is not the simplest case.
 OPTIONS: dict[str, dict[str, Any]] = {

@@ -29,7 +29,7 @@ import sys, time
 import numpy as np
 from tamis.select import get
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
 def most():
     return next(int(line.split()[1]) // 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
 name, kernel, n, k = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])

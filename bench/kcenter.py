@@ -23,7 +23,7 @@ from common import abstracts, machine, median, table
 
 from tamis.corpus.chunk import Text
 from tamis.engine.local import Local
-from tamis.select.columns import Columns
+from tamis.select.gain.columns import Columns
 from tamis.select.kcenter import kcenter
 from tamis.signals.vectors import Vectors, rows_of
 from tamis.vectors.similarity import Space

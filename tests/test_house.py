@@ -91,6 +91,13 @@ def upward(tree: ast.Module, path: Path) -> Found:
             yield line, f"'{here or 'tamis'}' imports '{name}', which does not lie below it"
 
 
+def knowing(tree: ast.Module, path: Path) -> Found:
+    """A shared part of `select` that imports a method: methods are made of parts, not the other way round."""
+    if path.parts[0] == "select" and len(path.parts) == 3:
+        methods = {module.partition(":")[0] for module in tamis.select.METHODS.values()}
+        yield from ((line, f"'{name}' is a method") for line, name in imported(tree, path) if name in methods)
+
+
 def printing(tree: ast.Module, path: Path) -> Found:
     """A print outside the command line."""
     for node in ast.walk(tree) if room(path) != "cli" else ():
@@ -217,7 +224,7 @@ def broken(found: Iterator[tuple[Path, int, str]]) -> str:
     return "\n".join(f"src/tamis/{path}:{line}: {what}" for path, line, what in found)
 
 
-@pytest.mark.parametrize("rule", [upward, printing, asserting, unexported])
+@pytest.mark.parametrize("rule", [upward, knowing, printing, asserting, unexported])
 def test_rule_of_the_tree(rule) -> None:
     """No file breaks a rule that its syntax tree shows."""
     found = broken((path, *one) for path, _, tree in house() for one in rule(tree, path))
@@ -266,6 +273,13 @@ def test_median_file_is_short() -> None:
 def test_import_rule(path: str, source: str, wrong: int) -> None:
     """Imports downwards pass, all others are found, however they are written."""
     assert len(list(upward(ast.parse(source), Path(path)))) == wrong
+
+
+def test_parts_know_no_method() -> None:
+    """A part may import the base and other parts, a method may import a method."""
+    source = "from tamis.select.base import Pool\nfrom tamis.select.facility import Facility\n"
+    assert [line for line, _ in knowing(ast.parse(source), Path("select/gain/a.py"))] == [2]
+    assert list(knowing(ast.parse(source), Path("select/a.py"))) == []
 
 
 def test_print_and_assert_rules() -> None:

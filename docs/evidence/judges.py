@@ -27,8 +27,8 @@ from scipy import stats
 from tamis.corpus.chunk import Text
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Groups
-from tamis.select.constraints import Budget, Constraints, Quota
-from tamis.select.judges import agreement
+from tamis.select.budget.constraints import Budget, Constraints, Quota
+from tamis.select.given.judges import agreement
 from tamis.select.multiwinner import multiwinner
 from tamis.select.rankfusion import rankfusion
 from tamis.signals.vectors import Vectors, rows_of

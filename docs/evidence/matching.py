@@ -24,11 +24,11 @@ from scipy import stats
 from tamis.corpus.chunk import Text
 from tamis.kernels.hashing import hash_spans, salt, uniforms
 from tamis.select.base import Groups, Pool
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.embedding import Embedding
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.facility import facility_location
 from tamis.select.herding import Herding, herding
 from tamis.select.sieve import Sieve, SieveStreaming
+from tamis.select.steps.embedding import Embedding
 from tamis.select.thinning import Thinning, thinning
 from tamis.signals.vectors import Vectors, rows_of
 from tamis.vectors.neighbours import exact

@@ -20,9 +20,9 @@ from scores import columns
 from tamis.kernels.hashing import mix64
 from tamis.select import METHODS, get
 from tamis.select.base import Groups, Pool
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.quadmix import Quadmix
-from tamis.select.quadmix_search import draw, proxies, search, theta_text
+from tamis.select.steps.quadmix_search import draw, proxies, search, theta_text
 from tamis.vectors.kmeans import kmeans
 from vectors import DATA, cover, say
 

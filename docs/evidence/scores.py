@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from tamis.measure.diversity import vendi
 from tamis.select import get
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
 from vectors import alpaca, cover, encoded, say, texts_of
 
 HARD = {"by": "perplexity"}

@@ -23,9 +23,9 @@ from scores import columns
 
 from tamis.select import get
 from tamis.select.base import Chosen, Pool
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.kfac import kfac_influence
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.paser import jsd
+from tamis.select.steps.kfac import kfac_influence
 from vectors import DATA, cover, encoded, say
 
 SEEDS = 3

@@ -21,8 +21,8 @@ import numpy as np
 from tamis.measure.diversity import vendi
 from tamis.select import get
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.labels import Labels
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.given.labels import Labels
 from tamis.select.mig import Mig
 from vectors import DATA, alpaca, cover, encoded, say, texts_of
 

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from tamis.corpus.chunk import Text
 from tamis.kernels.hashing import hash_spans, salt, uniforms
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.kmq import kmq
 from tamis.select.odis import axes, overlap
 from tamis.select.semdedup import Semdedup, semdedup

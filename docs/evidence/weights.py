@@ -19,9 +19,9 @@ import numpy as np
 
 from tamis.select import get
 from tamis.select.base import Groups, Pool
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.models import Clusters, Logistic, Squares
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.rs2 import rounds
+from tamis.select.steps.models import Clusters, Logistic, Squares
 from vectors import DATA, encoded, say
 
 PENALTY = 1e-4

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from tamis.errors import BudgetError, InputError, OptionError, UserError
 from tamis.select import get
-from tamis.select.aimed import Aimed
 from tamis.select.base import Chosen, Groups, Pool, Selector
-from tamis.select.constraints import Budget, Constraints, Quota
-from tamis.select.lists import Lists
+from tamis.select.budget.constraints import Budget, Constraints, Quota
+from tamis.select.given.aimed import Aimed
+from tamis.select.given.lists import Lists
 
 AIMS = ("target", "unlike")
 SOURCES = np.array(["arxiv", "code", "news", "web"], object)

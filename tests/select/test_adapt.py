@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tamis.errors import InputError, OptionError
 from tamis.select.adapt import Adapt, adapt
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.histogram import entropy, standard
-from tamis.select.shares import quotas, shared
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.shares import quotas, shared
+from tamis.select.steps.histogram import entropy, standard
 
 
 def keys_of(n: int) -> np.ndarray:

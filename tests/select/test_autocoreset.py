@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog, minimize
 
 from tamis.errors import BudgetError, InputError, OptionError
-from tamis.select import summaries
 from tamis.select.autocoreset import Autocoreset, autocoreset
 from tamis.select.base import Groups, Pool
-from tamis.select.constraints import Budget, Constraints, Quota
-from tamis.select.models import Clusters, Logistic, Squares
-from tamis.select.summaries import best_mean, by_norm, caratheodory
+from tamis.select.budget.constraints import Budget, Constraints, Quota
+from tamis.select.steps import summaries
+from tamis.select.steps.models import Clusters, Logistic, Squares
+from tamis.select.steps.summaries import best_mean, by_norm, caratheodory
 
 Floats = NDArray[np.float64]
 RANDOM = np.random.default_rng(0)

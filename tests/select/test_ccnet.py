@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from tamis.errors import InputError, OptionError
 from tamis.select.base import Chosen, Groups, Pool
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.ccnet import Ccnet, ccnet
-from tamis.select.constraints import Budget, Constraints
 
 
 def keys(n: int) -> NDArray[np.uint64]:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from tamis.errors import BudgetError, InputError, OptionError
 from tamis.select.base import Pool
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.ccs import Ccs, ccs, strata_of
-from tamis.select.constraints import Budget, Constraints
 
 
 def keys(n: int) -> NDArray[np.uint64]:

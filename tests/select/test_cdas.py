@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tamis.errors import BudgetError, InputError
 from tamis.select.base import Pool
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.cdas import Cdas, cdas
-from tamis.select.constraints import Budget, Constraints
 from tamis.vectors.kmeans import kmeans
 
 

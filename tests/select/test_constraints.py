@@ -9,7 +9,7 @@ import pytest
 
 from tamis.errors import BudgetError, TamisError
 from tamis.select.base import Groups
-from tamis.select.constraints import Budget, Constraints, Quota
+from tamis.select.budget.constraints import Budget, Constraints, Quota
 
 
 def quotas(*texts: str) -> list[Quota]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import tamis.select.d2 as module
 from tamis.errors import BudgetError, InputError, OptionError
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.d2 import D2, d2
 
 

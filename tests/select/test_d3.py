@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from tamis.engine import local
 from tamis.errors import BudgetError, InputError, OptionError
-from tamis.select import columns
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.d3 import D3, d3, upd
+from tamis.select.gain import columns
 from tamis.select.kcenter import kcenter
 
 

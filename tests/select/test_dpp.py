@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tamis.engine import local
 from tamis.errors import InputError, OptionError
 from tamis.select.base import Groups, Pool
-from tamis.select.constraints import Budget, Constraints, Quota
+from tamis.select.budget.constraints import Budget, Constraints, Quota
 from tamis.select.dpp import Dpp, dpp_map
 
 Floats = NDArray[np.float64]

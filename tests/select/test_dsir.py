@@ -19,9 +19,9 @@ from tamis.corpus.chunk import Text
 from tamis.errors import BudgetError, InputError, OptionError
 from tamis.kernels.hashing import gumbels, salt
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.interleave import interleave
 from tamis.select.dsir import Dsir, dsir, resample
-from tamis.select.interleave import interleave
 
 
 def _keys(n: int, seed: int = 0) -> np.ndarray:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from tamis.engine.local import Local
 from tamis.errors import BudgetError, InputError, OptionError
-from tamis.select.anew import Anew
 from tamis.select.base import Groups, Pool
-from tamis.select.constraints import Budget, Constraints, Quota
+from tamis.select.budget.constraints import Budget, Constraints, Quota
 from tamis.select.facility import Facility, facility_location, facility_location_of
-from tamis.select.represent import STEPS, Represented, in_steps
+from tamis.select.gain.anew import Anew
+from tamis.select.gain.represent import STEPS, Represented, in_steps
 from tamis.vectors.similarity import UNIT, Space, closest, objective, rectangle, square
 from tamis.vectors.tiles import content_keys
 

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from tamis.corpus.chunk import Text
 from tamis.errors import BudgetError, InputError, OptionError
-from tamis.select import submodular
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.features import Features, feature_based
-from tamis.select.lists import Lists
+from tamis.select.gain import submodular
+from tamis.select.given.lists import Lists
 from tamis.signals.ngrams import Ngrams, lists
 
 Floats = NDArray[np.float64]

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tamis.errors import BudgetError
-from tamis.select import constraints
 from tamis.select.base import Groups
-from tamis.select.constraints import Budget, Constraints, Filled, Quota
-from tamis.select.quotas import bounds_of
+from tamis.select.budget import constraints
+from tamis.select.budget.constraints import Budget, Constraints, Filled, Quota
+from tamis.select.budget.quotas import bounds_of
 
 Case = tuple[Constraints, list[int], int]
 """Constraints, an order, the number of records."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tamis.errors import BudgetError
 from tamis.select.base import Groups
-from tamis.select.constraints import Budget, Constraints, Quota
+from tamis.select.budget.constraints import Budget, Constraints, Quota
 
 
 def _constraints(n: int, random: np.random.Generator, unit: str, floors: bool) -> Constraints:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tamis.select.graph import joined
-from tamis.select.highest import highest, maxima, put
+from tamis.select.gain.highest import highest, maxima, put
+from tamis.select.steps.graph import joined
 
 
 @settings(max_examples=60, deadline=None)

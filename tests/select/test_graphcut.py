@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from tamis.engine.local import Local
 from tamis.errors import BudgetError, InputError, OptionError
-from tamis.select import submodular
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.gain import submodular
 from tamis.select.graphcut import Graphcut, graph_cut, graph_cut_of
 from tamis.vectors.similarity import UNIT, Space, square
 from tamis.vectors.totals import linear_totals, sampled_totals, totals

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from tamis.errors import BudgetError, InputError, OptionError
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.embedding import Embedding
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.herding import Herding, herding
+from tamis.select.steps.embedding import Embedding
 
 _Floats = NDArray[np.float64]
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tamis.errors import BudgetError, InputError, OptionError
-from tamis.select import fair
 from tamis.select.base import Groups, Pool
-from tamis.select.constraints import Budget, Constraints, Quota
-from tamis.select.fair import arrivals, different
+from tamis.select.budget import fair
+from tamis.select.budget.constraints import Budget, Constraints, Quota
+from tamis.select.budget.fair import arrivals, different
 from tamis.select.importance import Importance, importance, recorded, shares
 
 Floats = NDArray[np.float64]

@@ -12,9 +12,9 @@ import tamis
 from data import real
 from tamis.errors import BudgetError, InputError, OptionError
 from tamis.select.base import Groups, Pool
-from tamis.select.constraints import Budget, Constraints, Quota
+from tamis.select.budget.constraints import Budget, Constraints, Quota
+from tamis.select.given.labels import Labels
 from tamis.select.instag import Instag, instag
-from tamis.select.labels import Labels
 
 SETS = st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=5), min_size=1, max_size=40)
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from tamis.engine import local
 from tamis.errors import BudgetError, InputError, OptionError
-from tamis.select import columns
 from tamis.select.base import Groups, Pool
-from tamis.select.constraints import Budget, Constraints, Quota
+from tamis.select.budget.constraints import Budget, Constraints, Quota
+from tamis.select.gain import columns
 from tamis.select.kcenter import Kcenter, kcenter
 
 

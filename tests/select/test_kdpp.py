@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from tamis.engine import local
 from tamis.errors import BudgetError, InputError, OptionError, TamisError
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.determinantal import Rows, across, eigen, log_quality
-from tamis.select.dots import dot
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.kdpp import Kdpp, _polynomials, inclusion, kdpp, projection_dpp
+from tamis.select.steps.determinantal import Rows, across, eigen, log_quality
+from tamis.select.steps.dots import dot
 
 Floats = NDArray[np.float64]
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tamis.errors import BudgetError, InputError, OptionError
 from tamis.kernels.hashing import mix64
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.shares import quotas
 from tamis.select.kmq import Kmq, kmq
-from tamis.select.shares import quotas
 
 
 def keys_of(n: int) -> np.ndarray:

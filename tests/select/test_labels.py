@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tamis.errors import InputError, OptionError
 from tamis.select.base import Pool
-from tamis.select.labels import Labels
+from tamis.select.given.labels import Labels
 
 NAMES = st.text("abA é", max_size=3)
 SETS = st.lists(st.lists(NAMES, max_size=4), max_size=12)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tamis.engine.local import Local
 from tamis.errors import InputError, OptionError
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.like import Like, like
 from tamis.vectors.similarity import UNIT, Space, rectangle, square
 

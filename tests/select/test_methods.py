@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tamis.errors import BudgetError, InputError, OptionError
 from tamis.select.base import Pool, Selector
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.length import Length, length
 from tamis.select.random import Random, random
 from tamis.select.stratified import Stratified, stratified

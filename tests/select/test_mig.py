@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 import tamis
 from tamis.errors import BudgetError, InputError, OptionError
 from tamis.select.base import Groups, Pool
-from tamis.select.constraints import Budget, Constraints, Quota
-from tamis.select.label_graph import alike, reach
-from tamis.select.label_graph import given as given_links
-from tamis.select.labels import Labels
+from tamis.select.budget.constraints import Budget, Constraints, Quota
+from tamis.select.gain.label_graph import alike, reach
+from tamis.select.gain.label_graph import given as given_links
+from tamis.select.given.labels import Labels
 from tamis.select.mig import Mig, mig
 
 _Floats = NDArray[np.float64]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tamis.errors import InputError, OptionError
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.mmr import Mmr, mmr
 
 

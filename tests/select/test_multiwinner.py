@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from tamis.errors import BudgetError, InputError, OptionError
 from tamis.select.base import Groups, Pool
-from tamis.select.constraints import Budget, Constraints, Quota
-from tamis.select.judges import points
+from tamis.select.budget.constraints import Budget, Constraints, Quota
+from tamis.select.given.judges import points
 from tamis.select.multiwinner import Multiwinner, committee, multiwinner
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tamis.errors import BudgetError, InputError, OptionError
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.odis import Odis, axes, odis, overlap
 
 U, V = np.array([3, 1, -1, -3.0]), np.array([0.5, -1.5, 1.5, -0.5])

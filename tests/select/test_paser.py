@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from tamis.errors import BudgetError, InputError
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.graph import Graph, joined
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.shares import quotas
 from tamis.select.paser import Paser, efficiency, jsd, paser
-from tamis.select.shares import quotas
-from tamis.select.spectral import partition, smallest, spectral
+from tamis.select.steps.graph import Graph, joined
+from tamis.select.steps.spectral import partition, smallest, spectral
 
 
 def keys_of(n: int) -> np.ndarray:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from tamis.errors import InputError, OptionError
-from tamis.select.bandit import Bandit
 from tamis.select.base import Groups, Pool
-from tamis.select.constraints import Budget, Constraints, Quota
-from tamis.select.kfac import kfac_influence
+from tamis.select.budget.constraints import Budget, Constraints, Quota
 from tamis.select.quad import Quad, quad
+from tamis.select.steps.bandit import Bandit
+from tamis.select.steps.kfac import kfac_influence
 
 MEANS = np.array([0.2, 0.3, 0.5, 0.6, 0.9])
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from tamis.errors import BudgetError, InputError, OptionError
 from tamis.select.base import Groups, Pool
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.quadmix import Quadmix, quadmix
-from tamis.select.quadmix_curve import copies, sampling_value, shares
+from tamis.select.steps.quadmix_curve import copies, sampling_value, shares
 
 
 def keys_of(n: int) -> np.ndarray:

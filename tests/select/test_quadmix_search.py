@@ -10,7 +10,7 @@ import pytest
 
 from tamis.errors import BudgetError, InputError, OptionError, UserError
 from tamis.select.quadmix import Quadmix
-from tamis.select.quadmix_search import Ridge, draw, proxies, search, theta_text
+from tamis.select.steps.quadmix_search import Ridge, draw, proxies, search, theta_text
 
 SCALE = np.array([1, 1, 1000, 0.1, 1, 1e-3])
 PLANTED = np.array([[0.7, 0.3, 300, 0.06, 0.4, 5e-4], [0.2, 0.8, 700, 0.03, 0.6, 5e-4]])

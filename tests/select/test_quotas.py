@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tamis.errors import BudgetError
 from tamis.select.base import NULL_GROUP, Groups
-from tamis.select.quotas import NO_CAP, Quota, bounds_of
+from tamis.select.budget.quotas import NO_CAP, Quota, bounds_of
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tamis.errors import BudgetError, InputError, OptionError
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.judges import agreement, points, ranks
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.given.judges import agreement, points, ranks
 from tamis.select.rankfusion import Rankfusion, fused, rankfusion
 
 EVEN = np.array([0.5, 0.5])

@@ -16,9 +16,9 @@ from tamis.errors import InputError, OptionError
 from tamis.run.options import Runtime
 from tamis.run.rerun import rerun
 from tamis.select.base import Groups, Pool
-from tamis.select.constraints import Budget, Constraints, Quota
+from tamis.select.budget.constraints import Budget, Constraints, Quota
+from tamis.select.budget.rounds import UPDATES, updated
 from tamis.select.kmq import Kmq, kmq
-from tamis.select.rounds import UPDATES, updated
 
 THIRD = np.ones(3) / 3
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tamis.errors import BudgetError, InputError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Groups, Pool
-from tamis.select.constraints import Budget, Constraints, Quota
+from tamis.select.budget.constraints import Budget, Constraints, Quota
 from tamis.select.rs2 import Rs2, rounds, rs2
 
 

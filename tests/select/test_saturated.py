@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tamis.engine.local import Local
 from tamis.errors import BudgetError, InputError, OptionError
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.saturated import Saturated, saturated_coverage, saturated_coverage_of
 from tamis.vectors.similarity import UNIT, Space, square
 

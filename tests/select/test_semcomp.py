@@ -12,10 +12,10 @@ from test_like import circle, kernels, numbered, points
 
 from tamis.errors import OptionError
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.like import like
 from tamis.select.semcomp import Semcomp, semcomp
-from tamis.select.spread import mutual, neighbours_of, pagerank
+from tamis.select.steps.spread import mutual, neighbours_of, pagerank
 from tamis.vectors.similarity import Space
 
 Floats = NDArray[np.float64]

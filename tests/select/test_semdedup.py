@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tamis.errors import InputError, OptionError
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.semdedup import Deduplicated, Semdedup, semdedup
 from tamis.vectors.kmeans import kmeans
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tamis.errors import BudgetError, InputError, OptionError
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.sensitivity import Sensitivity, sensitivity
 from tamis.vectors.kmeans import kmeans
 

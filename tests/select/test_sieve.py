@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tamis.errors import BudgetError, InputError, OptionError
 from tamis.select.base import Groups, Pool
-from tamis.select.constraints import Budget, Constraints, Quota
+from tamis.select.budget.constraints import Budget, Constraints, Quota
 from tamis.select.facility import facility_location
 from tamis.select.sieve import Sieve, SieveStreaming
 

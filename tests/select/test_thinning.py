@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from tamis.errors import BudgetError, InputError, OptionError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.embedding import Embedding
-from tamis.select.halving import Halver
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.steps.embedding import Embedding
+from tamis.select.steps.halving import Halver
 from tamis.select.thinning import Thinning, thinning
 
 _Floats = NDArray[np.float64]

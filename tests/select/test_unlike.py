@@ -13,7 +13,7 @@ from test_like import circle, greedy, kernels, numbered, points
 
 from tamis.errors import OptionError
 from tamis.select.base import Pool
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.facility import facility_location
 from tamis.select.unlike import Unlike, unlike
 

@@ -15,8 +15,8 @@ from tamis.run.choose import vectors_of
 from tamis.run.inputs import Inputs
 from tamis.run.options import Job
 from tamis.run.progress import Progress
-from tamis.select.aimed import Aimed
 from tamis.select.base import Selector
+from tamis.select.given.aimed import Aimed
 from tamis.signals.base import Signal
 from tamis.signals.compute import column_key, compute
 

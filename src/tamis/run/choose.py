@@ -20,9 +20,9 @@ from tamis.run.options import Job
 from tamis.run.verdicts import Verdicts
 from tamis.run.where import Where
 from tamis.select.base import Chosen, Groups, Pool, Selector
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.lists import Lists
-from tamis.select.quotas import Quota
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.quotas import Quota
+from tamis.select.given.lists import Lists
 from tamis.signals.compute import column_key
 from tamis.signals.ngrams import lists
 

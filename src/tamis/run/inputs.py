@@ -13,7 +13,7 @@ from tamis.corpus.corpus import Corpus, Fragment
 from tamis.corpus.fields import field_groups, field_numbers, field_type, typed_field
 from tamis.errors import OptionError, nearest
 from tamis.select.base import NULL_GROUP, Groups
-from tamis.select.labels import Labels
+from tamis.select.given.labels import Labels
 from tamis.signals import SIGNALS
 from tamis.signals.base import Signal
 from tamis.signals.compute import column_key

@@ -14,7 +14,7 @@ from tamis.report.data import Figure, GroupRow, Groups
 from tamis.run.report_chance import Chance, Samples, figure
 from tamis.run.report_texts import Fields, Texts
 from tamis.select.base import Groups as Codes
-from tamis.select.quotas import Quota
+from tamis.select.budget.quotas import Quota
 
 if TYPE_CHECKING:
     from tamis.run.selection import Selection

@@ -19,7 +19,7 @@ from tamis.run.progress import Progress
 from tamis.run.select import run_select
 from tamis.select import METHODS
 from tamis.select import get as get_method
-from tamis.select.parameters import Function
+from tamis.select.given.parameters import Function
 
 __all__ = ["rerun"]
 

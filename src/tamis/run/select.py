@@ -22,7 +22,7 @@ from tamis.run.where import parse_where
 from tamis.select import get as get_method
 from tamis.select.auto import Auto
 from tamis.select.base import Selector
-from tamis.select.quotas import Quota
+from tamis.select.budget.quotas import Quota
 from tamis.signals.compute import compute
 
 __all__ = ["make_method", "prepare", "read_targets", "read_unlike", "run_select", "settings_of", "settled"]

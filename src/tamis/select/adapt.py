@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from tamis.errors import InputError, OptionError
 from tamis.select.base import REQUIRED, Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
+from tamis.select.budget.constraints import Constraints
+from tamis.select.budget.shares import apportioned
 from tamis.select.ccs import Ccs
-from tamis.select.constraints import Constraints
-from tamis.select.determinantal import one_each, wanted
-from tamis.select.direction import directed
-from tamis.select.histogram import entropy, spread, standard
-from tamis.select.shares import apportioned
+from tamis.select.given.direction import directed
+from tamis.select.steps.determinantal import one_each, wanted
+from tamis.select.steps.histogram import entropy, spread, standard
 from tamis.vectors.kmeans import kmeans
 from tamis.vectors.tiles import canonical, subset, zero_rows
 

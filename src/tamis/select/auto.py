@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, Selector
-from tamis.select.constraints import Constraints
+from tamis.select.budget.constraints import Constraints
 
 __all__ = ["LARGEST", "Auto"]
 

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from tamis.errors import OptionError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import NULL_GROUP, Chosen, Flags, Groups, Parameter, Pool, Ranking, Selector
-from tamis.select.constraints import Constraints
-from tamis.select.coreset import PARAMETERS, Coreset, autocoreset
-from tamis.select.determinantal import wanted
-from tamis.select.models import Clusters, Logistic, Model, Squares
+from tamis.select.budget.constraints import Constraints
+from tamis.select.steps.coreset import PARAMETERS, Coreset, autocoreset
+from tamis.select.steps.determinantal import wanted
+from tamis.select.steps.models import Clusters, Logistic, Model, Squares
 from tamis.vectors.tiles import subset, zero_rows
 
 __all__ = ["Autocoreset", "Coreset", "autocoreset"]

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from tamis.errors import BudgetError, InputError, OptionError, TamisError, nearest
 from tamis.kernels.order import canonical_order
-from tamis.select.labels import Labels
-from tamis.select.lists import Lists
-from tamis.select.parameters import REQUIRED, Parameter, resolve
+from tamis.select.given.labels import Labels
+from tamis.select.given.lists import Lists
+from tamis.select.given.parameters import REQUIRED, Parameter, resolve
 
 if TYPE_CHECKING:
-    from tamis.select.constraints import Constraints
+    from tamis.select.budget.constraints import Constraints
 
 __all__ = [
     "NULL_GROUP",

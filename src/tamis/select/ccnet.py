@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tamis.errors import InputError, OptionError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Chosen, Flags, Groups, Parameter, Pool, Ranking, Selector
-from tamis.select.constraints import Constraints
+from tamis.select.budget.constraints import Constraints
 
 __all__ = ["BUCKETS", "Ccnet", "ccnet"]
 

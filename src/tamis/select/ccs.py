@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from tamis.errors import InputError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import REQUIRED, Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
-from tamis.select.constraints import Constraints
-from tamis.select.direction import directed
+from tamis.select.budget.constraints import Constraints
+from tamis.select.given.direction import directed
 from tamis.select.top import ranked
 from tamis.vectors.tiles import in_order
 

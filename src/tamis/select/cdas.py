@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from tamis.errors import InputError
 from tamis.select.base import REQUIRED, Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
-from tamis.select.constraints import Constraints
-from tamis.select.determinantal import wanted
-from tamis.select.direction import directed
+from tamis.select.budget.constraints import Constraints
+from tamis.select.given.direction import directed
+from tamis.select.steps.determinantal import wanted
 from tamis.vectors.kmeans import kmeans
 from tamis.vectors.tiles import canonical, zero_rows
 

@@ -24,12 +24,12 @@ from scipy.stats import rankdata
 
 from tamis.errors import InputError
 from tamis.select.base import REQUIRED, Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.direction import directed
-from tamis.select.filling import Filling
-from tamis.select.graph import Graph, joined
-from tamis.select.greedy import Greedy
-from tamis.select.highest import highest, maxima, put
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.filling import Filling
+from tamis.select.budget.greedy import Greedy
+from tamis.select.gain.highest import highest, maxima, put
+from tamis.select.given.direction import directed
+from tamis.select.steps.graph import Graph, joined
 from tamis.vectors.tiles import in_order, matrix, subset, zero_rows
 
 __all__ = ["D2", "d2"]

@@ -20,12 +20,12 @@ from scipy.stats import rankdata
 from tamis.engine.local import Local
 from tamis.errors import InputError, OptionError
 from tamis.select.base import Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.columns import Columns, farthest
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.determinantal import one_each
-from tamis.select.direction import directed
-from tamis.select.filling import Filling
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.filling import Filling
+from tamis.select.gain.columns import Columns, farthest
+from tamis.select.given.direction import directed
 from tamis.select.kcenter import Kcenter
+from tamis.select.steps.determinantal import one_each
 from tamis.vectors.similarity import Space
 from tamis.vectors.tiles import canonical, subset, zero_rows
 

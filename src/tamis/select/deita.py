@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from tamis.engine.local import Local
 from tamis.errors import InputError, OptionError
 from tamis.select.base import Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.filling import Filling
-from tamis.select.greedy import Greedy
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.filling import Filling
+from tamis.select.budget.greedy import Greedy
 from tamis.select.top import ranked
 from tamis.vectors.products import LANES, pack, products
 from tamis.vectors.tiles import TILE, Tiles, in_order, matrix, zero_rows

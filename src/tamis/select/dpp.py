@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from tamis.engine import parse_size
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.determinantal import SCALES, Rows, log_quality, one_each
-from tamis.select.filling import Filling
-from tamis.select.greedy import Greedy
-from tamis.select.residual import Residual, spread
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.filling import Filling
+from tamis.select.budget.greedy import Greedy
+from tamis.select.gain.residual import Residual, spread
+from tamis.select.steps.determinantal import SCALES, Rows, log_quality, one_each
 from tamis.vectors.tiles import canonical, subset, zero_rows
 
 __all__ = ["Dpp", "dpp_map"]

@@ -26,13 +26,13 @@ from tamis.corpus.chunk import Text
 from tamis.errors import InputError, OptionError
 from tamis.kernels.hashing import gumbels, hash_spans, salt
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
-from tamis.select.interleave import interleave
+from tamis.select.budget.interleave import interleave
 from tamis.signals.base import Signal
 from tamis.signals.ngrams import NgramCount, Ngrams
 from tamis.signals.ratio import Ratio, count_ngrams
 
 if TYPE_CHECKING:
-    from tamis.select.constraints import Constraints
+    from tamis.select.budget.constraints import Constraints
 
 __all__ = ["Dsir", "dsir", "resample"]
 

@@ -5,8 +5,8 @@ reaches at least 1 - 1/e of the optimum (Nemhauser, Wolsey and Fisher 1978); the
 candidates of a step (Mirzasoleiman et al. 2015: 1 - 1/e - eps on average).
 
 Ours: gains are lowered where a pick changed something instead of being evaluated again
-(`tamis.select.represent`): the picks of lazy greedy, in less time. Where the matrix of similarities would
-be larger than `memory`, its rows are computed when they are needed (`tamis.select.anew`). Where that would
+(`tamis.select.gain.represent`): the picks of lazy greedy, in less time. Where the matrix of similarities would
+be larger than `memory`, its rows are computed when they are needed (`tamis.select.gain.anew`). Where that would
 take too long, the pool is dealt into parts at random, each part proposes, and the choice is made among
 the proposals (after GreeDi, Mirzasoleiman et al. 2013, and its random form, Barbosa et al. 2015); for a budget so
 large that proposals cannot be judged together, each part gives its share, knowing what was given before.
@@ -26,13 +26,13 @@ from tamis.engine import parse_size
 from tamis.engine.local import Local
 from tamis.errors import InputError, OptionError
 from tamis.kernels.hashing import salt, uniforms
-from tamis.select.anew import Anew
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.filling import Filling
-from tamis.select.greedy import Greedy, prices
-from tamis.select.represent import STEPS, Represented, State, bounds, in_steps
-from tamis.select.submodular import Grown, take
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.filling import Filling
+from tamis.select.budget.greedy import Greedy, prices
+from tamis.select.gain.anew import Anew
+from tamis.select.gain.represent import STEPS, Represented, State, bounds, in_steps
+from tamis.select.gain.submodular import Grown, take
 from tamis.vectors.similarity import UNIT, Space, closest, nearness, rectangle, square
 from tamis.vectors.tiles import canonical, subset, zero_rows
 

@@ -5,7 +5,7 @@ Maximises sum over features u of phi(sum over chosen j of x_ju), phi concave: sq
 Wolsey and Fisher 1978). Of a text the features are its hashed n-grams and x their counts; of vectors their numbers.
 
 No record is compared with another, so memory is that of the features. Gains are computed when asked for, by bounds of
-earlier steps (`tamis.select.submodular.lazily`). Ours: a number of a vector that is below 0 is a feature of its own, of
+earlier steps (`gain.submodular.lazily`). Ours: a number of a vector that is below 0 is a feature of its own, of
 the opposite sign; and where the features take more than `memory`, the pool is dealt into parts at random, each part
 proposes, and the choice is made among the proposals by the same objective (after GreeDi, Mirzasoleiman et al. 2013).
 """
@@ -26,10 +26,10 @@ from tamis.engine.local import Local
 from tamis.errors import InputError, OptionError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.filling import Filling
-from tamis.select.greedy import Greedy, prices
-from tamis.select.submodular import Grown, lazily
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.filling import Filling
+from tamis.select.budget.greedy import Greedy, prices
+from tamis.select.gain.submodular import Grown, lazily
 from tamis.signals.ngrams import Ngrams
 from tamis.vectors.tiles import canonical, zero_rows
 

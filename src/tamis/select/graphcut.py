@@ -26,10 +26,10 @@ from tamis.engine.local import Local
 from tamis.errors import InputError, OptionError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.filling import Filling
-from tamis.select.greedy import Greedy, prices
-from tamis.select.submodular import Grown, lazily, take
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.filling import Filling
+from tamis.select.budget.greedy import Greedy, prices
+from tamis.select.gain.submodular import Grown, lazily, take
 from tamis.vectors.products import LANES, products
 from tamis.vectors.similarity import UNIT, Space
 from tamis.vectors.tiles import TILE, canonical, subset, zero_rows

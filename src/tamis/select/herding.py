@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.embedding import KERNELS, REFERENCE, Embedding
-from tamis.select.filling import Filling
-from tamis.select.greedy import Greedy
+from tamis.select.budget.filling import Filling
+from tamis.select.budget.greedy import Greedy
+from tamis.select.steps.embedding import KERNELS, REFERENCE, Embedding
 from tamis.vectors.tiles import in_order, matrix, subset, zero_rows
 
 __all__ = ["Herding", "herding"]

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from tamis.errors import InputError, OptionError
 from tamis.select.base import REQUIRED, Flags, Parameter, Pool, check_amount
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.direction import directed
-from tamis.select.fair import Proportional, repeated
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.fair import Proportional, repeated
+from tamis.select.given.direction import directed
 from tamis.vectors.tiles import in_order
 
 __all__ = ["Importance", "importance", "recorded", "shares"]

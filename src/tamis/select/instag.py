@@ -18,11 +18,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tamis.select.base import Flags, Pool, Ranking, check_amount
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.filling import Filling
-from tamis.select.greedy import Greedy
-from tamis.select.highest import highest, maxima, put
-from tamis.select.labels import Labels, label_parameters
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.filling import Filling
+from tamis.select.budget.greedy import Greedy
+from tamis.select.gain.highest import highest, maxima, put
+from tamis.select.given.labels import Labels, label_parameters
 from tamis.vectors.tiles import in_order
 
 __all__ = ["Instag", "instag"]

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from tamis.engine.local import Local
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.columns import HELD, Columns, farthest
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.filling import Filling
-from tamis.select.greedy import Greedy
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.filling import Filling
+from tamis.select.budget.greedy import Greedy
+from tamis.select.gain.columns import HELD, Columns, farthest
 from tamis.vectors.similarity import Space
 from tamis.vectors.tiles import canonical, subset, zero_rows
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from tamis.errors import BudgetError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
-from tamis.select.constraints import Constraints
-from tamis.select.determinantal import (
+from tamis.select.budget.constraints import Constraints
+from tamis.select.steps.determinantal import (
     SCALES,
     Rows,
     across,

@@ -4,7 +4,7 @@ Source: kMQ, "Diversify and Conquer: Diversity-Centric Data Selection with Itera
 (2024), the static method: a cluster's quota is its share of the pool, and inside it records are
 drawn with probability in proportion to their quality. The released code does otherwise, and both
 are offered: equal quotas (`sizes=equal`) and the softmax of quality (`weights=softmax`). With a function `score` it
-is the iterative method (`tamis.select.rounds`): what a model made of the last draw weighs the clusters of the next.
+is the iterative method (`budget.rounds`): what a model made of the last draw weighs the clusters of the next.
 
 Ours: quotas are rounded by largest remainders, so that they add up; what a cluster is too small for
 goes to the others; draws are without replacement and counted, not drawn in sequence; clusters are
@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from tamis.errors import InputError, OptionError
 from tamis.kernels.hashing import gumbels, salt
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.filling import Filling
-from tamis.select.parameters import Function
-from tamis.select.rounds import UPDATES, Rounds, asked
-from tamis.select.shares import quotas, shared
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.filling import Filling
+from tamis.select.budget.rounds import UPDATES, Rounds, asked
+from tamis.select.budget.shares import quotas, shared
+from tamis.select.given.parameters import Function
 from tamis.vectors.kmeans import kmeans
 from tamis.vectors.tiles import canonical, subset, zero_rows
 

@@ -27,15 +27,15 @@ from numpy.typing import NDArray
 
 from tamis.engine.local import Local
 from tamis.errors import OptionError
-from tamis.select.aimed import Aimed, near_examples
-from tamis.select.anew import Anew
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.filling import Filling
+from tamis.select.budget.greedy import prices
 from tamis.select.facility import Facility, Window
-from tamis.select.filling import Filling
-from tamis.select.greedy import prices
-from tamis.select.represent import Represented, State
-from tamis.select.submodular import Grown, take
+from tamis.select.gain.anew import Anew
+from tamis.select.gain.represent import Represented, State
+from tamis.select.gain.submodular import Grown, take
+from tamis.select.given.aimed import Aimed, near_examples
 from tamis.vectors.similarity import UNIT, Space, closest, nearness, rectangle, totals
 from tamis.vectors.tiles import canonical, subset, zero_rows
 

@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 from tamis.corpus.chunk import Text
 from tamis.errors import InputError
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.coverage import Coverage, Rule
-from tamis.select.filling import Filling
-from tamis.select.greedy import Greedy, prices
-from tamis.select.label_graph import Links, alike, given, reach
-from tamis.select.labels import Labels, label_parameters
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.filling import Filling
+from tamis.select.budget.greedy import Greedy, prices
+from tamis.select.gain.coverage import Coverage, Rule
+from tamis.select.gain.label_graph import Links, alike, given, reach
+from tamis.select.given.labels import Labels, label_parameters
 from tamis.signals.vectors import DEFAULT, encoder
 from tamis.vectors.kmeans import kmeans
 from tamis.vectors.tiles import in_order, subset, zero_rows

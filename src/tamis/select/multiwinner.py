@@ -21,10 +21,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tamis.select.base import REQUIRED, Chosen, Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.filling import Filling
-from tamis.select.greedy import Greedy
-from tamis.select.judges import points, rated, signs, table
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.filling import Filling
+from tamis.select.budget.greedy import Greedy
+from tamis.select.given.judges import points, rated, signs, table
 
 __all__ = ["Multiwinner", "committee", "multiwinner"]
 

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from tamis.errors import InputError, OptionError
 from tamis.select.base import REQUIRED, Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
-from tamis.select.constraints import Constraints
-from tamis.select.interleave import interleave
+from tamis.select.budget.constraints import Constraints
+from tamis.select.budget.interleave import interleave
 
 __all__ = ["Axes", "Odis", "axes", "odis", "overlap"]
 

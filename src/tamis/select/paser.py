@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from tamis.errors import InputError
 from tamis.select.base import REQUIRED, Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
-from tamis.select.constraints import Constraints
-from tamis.select.determinantal import one_each, wanted
-from tamis.select.shares import apportioned
-from tamis.select.spectral import spectral
+from tamis.select.budget.constraints import Constraints
+from tamis.select.budget.shares import apportioned
+from tamis.select.steps.determinantal import one_each, wanted
+from tamis.select.steps.spectral import spectral
 from tamis.vectors.tiles import canonical, subset, zero_rows
 
 __all__ = ["Paser", "efficiency", "jsd", "paser"]

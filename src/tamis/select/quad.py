@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 
 from tamis.errors import OptionError
 from tamis.kernels.hashing import salt, uniforms
-from tamis.select.bandit import Bandit
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.determinantal import one_each
-from tamis.select.filling import Filling
-from tamis.select.greedy import Greedy
-from tamis.select.parameters import Function
-from tamis.select.rounds import asked
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.filling import Filling
+from tamis.select.budget.greedy import Greedy
+from tamis.select.budget.rounds import asked
+from tamis.select.given.parameters import Function
+from tamis.select.steps.bandit import Bandit
+from tamis.select.steps.determinantal import one_each
 from tamis.vectors.kmeans import kmeans
 from tamis.vectors.tiles import canonical, subset, zero_rows
 

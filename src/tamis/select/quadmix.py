@@ -23,9 +23,9 @@ from scipy.stats import rankdata
 from tamis.errors import InputError, OptionError, unknown
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import REQUIRED, Chosen, Flags, Groups, Parameter, Pool, Ranking, Selector, check_amount
-from tamis.select.constraints import Constraints
-from tamis.select.direction import directed
-from tamis.select.quadmix_curve import Shape, copies, sampling_value, shapes_of, shares
+from tamis.select.budget.constraints import Constraints
+from tamis.select.given.direction import directed
+from tamis.select.steps.quadmix_curve import Shape, copies, sampling_value, shapes_of, shares
 from tamis.vectors.tiles import in_order
 
 __all__ = ["Quadmix", "quadmix"]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tamis.errors import InputError
 from tamis.select.base import REQUIRED, Flags, Parameter, Pool, Ranking, Selector, check_amount
-from tamis.select.judges import agreement, points, ranks, rated, signs, table, weighed
+from tamis.select.given.judges import agreement, points, ranks, rated, signs, table, weighed
 
 __all__ = ["Rankfusion", "fused", "rankfusion"]
 

@@ -21,7 +21,7 @@ from tamis.errors import InputError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.kernels.order import canonical_order
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
-from tamis.select.constraints import Constraints
+from tamis.select.budget.constraints import Constraints
 
 __all__ = ["Rs2", "rounds", "rs2"]
 

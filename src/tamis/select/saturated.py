@@ -5,7 +5,7 @@ least 1 - 1/e of the optimum (Nemhauser, Wolsey and Fisher 1978); the stochastic
 (Mirzasoleiman et al. 2015: 1 - 1/e - eps on average).
 
 Ours: a pick changes only the gains from records that are covered up to less than one similarity before their limit is
-reached, so gains are lowered by those rows of the matrix and never evaluated again (`tamis.select.represent.lower`).
+reached, so gains are lowered by those rows of the matrix and never evaluated again (`gain.represent.lower`).
 `alpha` is by default the share of the pool that is chosen, with which a record is covered as much as the average set
 covers it. Where the matrix is larger than `memory`, the pool is dealt into parts at random and each gives its share.
 """
@@ -25,11 +25,11 @@ from tamis.engine.local import Local
 from tamis.errors import InputError, OptionError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.filling import Filling
-from tamis.select.greedy import Greedy, prices
-from tamis.select.represent import MOST, STEPS, in_steps, lower
-from tamis.select.submodular import Grown, take
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.filling import Filling
+from tamis.select.budget.greedy import Greedy, prices
+from tamis.select.gain.represent import MOST, STEPS, in_steps, lower
+from tamis.select.gain.submodular import Grown, take
 from tamis.vectors.similarity import UNIT, Space, square
 from tamis.vectors.tiles import TILE, canonical, subset, zero_rows
 

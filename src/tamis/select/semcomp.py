@@ -9,7 +9,7 @@ and r the nearness to the target (0 to 1), S maximises, greedily,
       + relevance * mean over S of r(j)  -  diversity * mean over pairs of S of s(i, j)
 
 Ours: all three are means, so that their weights are on one scale whatever the budget; nearness to a target of several
-examples is that to the nearest; the blend r = (1 - spread) * nearness + spread * PageRank (`tamis.select.spread`).
+examples is that to the nearest; the blend r = (1 - spread) * nearness + spread * PageRank (`steps.spread`).
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 
 from tamis.engine import parse_size
 from tamis.engine.local import Local
-from tamis.select.aimed import Aimed, near_examples
 from tamis.select.base import Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.filling import Filling
-from tamis.select.greedy import Greedy, prices
-from tamis.select.represent import Represented
-from tamis.select.spread import mutual, neighbours_of, pagerank
-from tamis.select.submodular import Grown
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.filling import Filling
+from tamis.select.budget.greedy import Greedy, prices
+from tamis.select.gain.represent import Represented
+from tamis.select.gain.submodular import Grown
+from tamis.select.given.aimed import Aimed, near_examples
+from tamis.select.steps.spread import mutual, neighbours_of, pagerank
 from tamis.vectors.similarity import UNIT, Space, square
 from tamis.vectors.tiles import canonical, subset, zero_rows
 

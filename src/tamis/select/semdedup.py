@@ -22,7 +22,7 @@ from tamis.engine.local import Local
 from tamis.errors import OptionError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, Selector
-from tamis.select.constraints import Constraints
+from tamis.select.budget.constraints import Constraints
 from tamis.vectors.kmeans import KMeans, kmeans
 from tamis.vectors.products import LANES, pack, products
 from tamis.vectors.tiles import TILE, Tiles, canonical, subset, zero_rows

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from tamis.errors import InputError, OptionError
 from tamis.select.base import Flags, Parameter, Pool, check_amount
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.determinantal import Rows, leverage, spectrum
-from tamis.select.fair import Proportional, repeated
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.fair import Proportional, repeated
+from tamis.select.steps.determinantal import Rows, leverage, spectrum
 from tamis.vectors.kmeans import kmeans
 from tamis.vectors.tiles import in_order, matrix, zero_rows
 

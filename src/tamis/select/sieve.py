@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, Selector
-from tamis.select.constraints import Constraints
-from tamis.select.determinantal import wanted
-from tamis.select.sifting import Sieve, Sifted
+from tamis.select.budget.constraints import Constraints
+from tamis.select.steps.determinantal import wanted
+from tamis.select.steps.sifting import Sieve, Sifted
 from tamis.vectors.tiles import TILE, zero_rows
 
 __all__ = ["Sieve", "SieveStreaming", "Sifted"]

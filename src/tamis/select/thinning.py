@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.embedding import KERNELS, REFERENCE, Embedding
-from tamis.select.filling import Filling
-from tamis.select.greedy import Greedy
-from tamis.select.halving import BLOCK, Halver
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.filling import Filling
+from tamis.select.budget.greedy import Greedy
+from tamis.select.steps.embedding import KERNELS, REFERENCE, Embedding
+from tamis.select.steps.halving import BLOCK, Halver
 from tamis.vectors.tiles import in_order, matrix, subset, zero_rows
 
 __all__ = ["Thinning", "thinning"]

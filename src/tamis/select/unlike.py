@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 
 from tamis.engine.local import Local
 from tamis.errors import OptionError
-from tamis.select.aimed import Aimed, near_examples
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.columns import Columns, farthest
-from tamis.select.constraints import Budget, Constraints
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.filling import Filling
+from tamis.select.budget.greedy import prices
 from tamis.select.facility import Facility, Window
-from tamis.select.filling import Filling
-from tamis.select.greedy import prices
-from tamis.select.submodular import Grown
+from tamis.select.gain.columns import Columns, farthest
+from tamis.select.gain.submodular import Grown
+from tamis.select.given.aimed import Aimed, near_examples
 from tamis.vectors.similarity import UNIT, Space, totals
 from tamis.vectors.tiles import canonical, subset, zero_rows
 

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from tamis.errors import BudgetError, InputError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
-from tamis.select.constraints import Constraints
-from tamis.select.determinantal import Rows, counted, drawn, leverage, spectrum, wanted
+from tamis.select.budget.constraints import Constraints
+from tamis.select.steps.determinantal import Rows, counted, drawn, leverage, spectrum, wanted
 from tamis.vectors.tiles import canonical, zero_rows
 
 __all__ = ["Volume", "volume"]

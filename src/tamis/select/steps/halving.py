@@ -15,8 +15,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tamis.kernels.hashing import salt, uniforms
-from tamis.select.dots import dot
-from tamis.select.embedding import Embedding
+from tamis.select.steps.dots import dot
+from tamis.select.steps.embedding import Embedding
 
 __all__ = ["BLOCK", "Halver"]
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis.select.base import Chosen, Pool, Ranking, Selector
-from tamis.select.constraints import Budget, Constraints
-from tamis.select.filling import Filling
+from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.filling import Filling
 
 __all__ = ["Greedy", "prices"]
 

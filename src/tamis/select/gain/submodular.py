@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis.select.filling import Filling
+from tamis.select.budget.filling import Filling
 
 __all__ = ["Asked", "Grown", "Known", "lazily", "take"]
 

@@ -2,7 +2,7 @@
 
 For one quota field these tests are exact for rows: floors that the groups can fill and the
 budget can hold, caps that leave room for the whole budget. Several fields can still be at odds
-with one another; `tamis.select.joint` decides that.
+with one another; `tamis.select.budget.joint` decides that.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis.errors import BudgetError
-from tamis.select.filler import CHOSEN, State, reserve
-from tamis.select.quotas import Bounds
+from tamis.select.budget.filler import CHOSEN, State, reserve
+from tamis.select.budget.quotas import Bounds
 
 __all__ = ["Task", "check_floors", "missed_floor", "start"]
 

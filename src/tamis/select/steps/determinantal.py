@@ -19,8 +19,8 @@ from scipy.stats import rankdata
 from tamis.engine.local import Local
 from tamis.errors import InputError, TamisError
 from tamis.kernels.hashing import salt, uniforms
-from tamis.select.constraints import Constraints
-from tamis.select.dots import dot
+from tamis.select.budget.constraints import Constraints
+from tamis.select.steps.dots import dot
 from tamis.vectors.gram import BLOCK, gram
 
 __all__ = [

@@ -20,7 +20,7 @@ from scipy.stats import rankdata
 from tamis.errors import BudgetError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Chosen, Pool, Ranking, Selector
-from tamis.select.constraints import Constraints
+from tamis.select.budget.constraints import Constraints
 
 __all__ = ["Proportional", "arrivals", "different", "repeated", "weights"]
 

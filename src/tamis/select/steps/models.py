@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tamis.errors import InputError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Groups
-from tamis.select.determinantal import Rows
+from tamis.select.steps.determinantal import Rows
 
 __all__ = ["Clusters", "Logistic", "Model", "Squares"]
 

@@ -19,9 +19,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tamis.kernels.hashing import salt, uniforms
-from tamis.select.determinantal import Rows
-from tamis.select.dots import dot
-from tamis.select.residual import spread
+from tamis.select.gain.residual import spread
+from tamis.select.steps.determinantal import Rows
+from tamis.select.steps.dots import dot
 from tamis.vectors.products import LANES, pack, products
 from tamis.vectors.tiles import TILE
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis.select.feasibility import Task, start
-from tamis.select.filler import CHOSEN, FULL, Limits, walk
+from tamis.select.budget.feasibility import Task, start
+from tamis.select.budget.filler import CHOSEN, FULL, Limits, walk
 
 __all__ = ["Filling"]
 

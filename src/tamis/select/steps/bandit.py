@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis.select.determinantal import counted
+from tamis.select.steps.determinantal import counted
 
 __all__ = ["Bandit"]
 

@@ -1,6 +1,6 @@
 """What each candidate would add to a growing set, where the matrix of similarities is too large to be held.
 
-The same state as `tamis.select.represent.Represented`, and the same gains to the last bit: but the rows that a
+The same state as `tamis.select.gain.represent.Represented`, and the same gains to the last bit: but the rows that a
 step needs are computed when it needs them, and forgotten. A record improves a handful of times, so all picks cost
 a handful of matrices in products, and the memory of the vectors as float32 and a few tiles.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis.engine.local import Local
-from tamis.select.represent import MOST, lower
+from tamis.select.gain.represent import MOST, lower
 from tamis.vectors.products import LANES, products
 from tamis.vectors.similarity import UNIT, Space, rectangle
 from tamis.vectors.tiles import TILE

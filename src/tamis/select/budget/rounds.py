@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis.errors import InputError
-from tamis.select.filling import Filling
-from tamis.select.shares import quotas, shared
+from tamis.select.budget.filling import Filling
+from tamis.select.budget.shares import quotas, shared
 
 __all__ = ["UPDATES", "Rounds", "asked", "updated"]
 

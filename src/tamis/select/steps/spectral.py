@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from tamis.errors import BudgetError
 from tamis.kernels.hashing import salt, uniforms
-from tamis.select.determinantal import across, counted, eigen
-from tamis.select.graph import Graph, joined
+from tamis.select.steps.determinantal import across, counted, eigen
+from tamis.select.steps.graph import Graph, joined
 from tamis.vectors.kmeans import kmeans
 from tamis.vectors.neighbours import exact
 from tamis.vectors.tiles import canonical

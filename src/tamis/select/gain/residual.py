@@ -18,8 +18,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tamis.errors import OptionError
-from tamis.select.determinantal import DUST, Rows
-from tamis.select.dots import dot
+from tamis.select.steps.determinantal import DUST, Rows
+from tamis.select.steps.dots import dot
 
 __all__ = ["Residual", "spread"]
 

@@ -19,9 +19,9 @@ from scipy.optimize import Bounds as Box
 from scipy.optimize import LinearConstraint, milp
 
 from tamis.errors import BudgetError, TamisError
-from tamis.select.feasibility import Task
-from tamis.select.filler import CHOSEN, RESERVED, Limits, State, walk
-from tamis.select.quotas import NO_CAP
+from tamis.select.budget.feasibility import Task
+from tamis.select.budget.filler import CHOSEN, RESERVED, Limits, State, walk
+from tamis.select.budget.quotas import NO_CAP
 
 __all__ = ["Joint"]
 

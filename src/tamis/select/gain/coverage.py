@@ -13,8 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tamis.select.highest import highest, maxima, put
-from tamis.select.label_graph import Reach
+from tamis.select.gain.highest import highest, maxima, put
+from tamis.select.gain.label_graph import Reach
 
 __all__ = ["Coverage", "Rule"]
 

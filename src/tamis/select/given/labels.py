@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tamis.select.parameters import REQUIRED, Parameter
+from tamis.select.given.parameters import REQUIRED, Parameter
 from tamis.signals.labels import listed
 
 __all__ = ["Labels", "label_parameters"]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tamis.errors import BudgetError, InputError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import check_amount
-from tamis.select.fair import different, repeated
+from tamis.select.budget.fair import different, repeated
 
 __all__ = ["best_mean", "by_norm", "caratheodory"]
 

@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 
 from tamis.errors import BudgetError, TamisError
 from tamis.select.base import Groups, Ranking, check_amount
-from tamis.select.feasibility import Task, check_floors, missed_floor, start
-from tamis.select.filler import CHOSEN, FULL, NO_ROOM, RESERVED, Limits, State, walk
-from tamis.select.filling import Filling
-from tamis.select.quotas import NO_CAP, Bounds, Quota, bounds_of
+from tamis.select.budget.feasibility import Task, check_floors, missed_floor, start
+from tamis.select.budget.filler import CHOSEN, FULL, NO_ROOM, RESERVED, Limits, State, walk
+from tamis.select.budget.filling import Filling
+from tamis.select.budget.quotas import NO_CAP, Bounds, Quota, bounds_of
 
 __all__ = ["Budget", "Constraints", "Filled", "Quota"]
 
@@ -286,7 +286,7 @@ def _fill(task: Task, state: State, status: NDArray[np.int32]) -> None:
     walk(task.rest, 0, len(task.rest), task.cost, task.group, limits, plain, status)
     last, done = plain, _finish(task, limits, plain, status)
     if not done and len(bounds.fields) > 1 and len(task.rest):
-        from tamis.select.joint import Joint  # only here: it imports a solver
+        from tamis.select.budget.joint import Joint  # only here: it imports a solver
 
         joint = Joint(task)
         joint.check(state)

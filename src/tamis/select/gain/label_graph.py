@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tamis.engine.local import Local
 from tamis.errors import InputError, OptionError
-from tamis.select.labels import Labels
+from tamis.select.given.labels import Labels
 from tamis.vectors.products import pack, products
 from tamis.vectors.tiles import Tiles, zero_rows
 

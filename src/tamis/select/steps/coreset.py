@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from tamis.errors import InputError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Parameter, check_amount
-from tamis.select.parameters import resolve
-from tamis.select.summaries import best_mean, by_norm, caratheodory
+from tamis.select.given.parameters import resolve
+from tamis.select.steps.summaries import best_mean, by_norm, caratheodory
 
 __all__ = ["PARAMETERS", "Coreset", "autocoreset"]
 

@@ -1,0 +1,1 @@
+"""How a budget is filled: quotas, costs and pins, greedily or down an order, in shares, in rounds, with weights."""
