@@ -23,8 +23,8 @@ from tamis.select.base import REQUIRED, Chosen, Flags, Parameter, Pool, Ranking,
 from tamis.select.budget.constraints import Constraints
 from tamis.select.budget.shares import apportioned
 from tamis.select.ccs import Ccs
+from tamis.select.given.arrays import one_each
 from tamis.select.given.direction import directed
-from tamis.select.steps.determinantal import one_each, wanted
 from tamis.select.steps.histogram import entropy, spread, standard
 from tamis.vectors.kmeans import kmeans
 from tamis.vectors.tiles import canonical, subset, zero_rows
@@ -138,7 +138,7 @@ class Adapt(Selector):
         """
         constraints.validate(len(pool))
         aware = copy.copy(self)
-        aware._budget = wanted(constraints, len(pool))
+        aware._budget = constraints.wanted(len(pool))
         aware._pins = (constraints.keep, constraints.drop)
         return super(Adapt, aware).select(pool, constraints, seed)
 

@@ -23,7 +23,6 @@ from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import NULL_GROUP, Chosen, Flags, Groups, Parameter, Pool, Ranking, Selector
 from tamis.select.budget.constraints import Constraints
 from tamis.select.steps.coreset import PARAMETERS, Coreset, autocoreset
-from tamis.select.steps.determinantal import wanted
 from tamis.select.steps.models import Clusters, Logistic, Model, Squares
 from tamis.vectors.tiles import subset, zero_rows
 
@@ -141,7 +140,7 @@ class Autocoreset(Selector):
         constraints.validate(n)
         there, aside = self._there(pool)
         keep, drop = (np.zeros(n, np.bool_) if pins is None else pins for pins in (constraints.keep, constraints.drop))
-        k = min(wanted(constraints, n) - int(keep.sum()), int((there & ~keep & ~drop).sum()))
+        k = min(constraints.wanted(n) - int(keep.sum()), int((there & ~keep & ~drop).sum()))
         ranking, weight = self._ranked(pool, there & ~keep & ~drop, k, seed, aside)
         chosen = self.filled(ranking, constraints, n)
         taken = chosen.rows[~keep[chosen.rows]]

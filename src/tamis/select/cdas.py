@@ -22,7 +22,6 @@ from tamis.errors import InputError
 from tamis.select.base import REQUIRED, Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
 from tamis.select.budget.constraints import Constraints
 from tamis.select.given.direction import directed
-from tamis.select.steps.determinantal import wanted
 from tamis.vectors.kmeans import kmeans
 from tamis.vectors.tiles import canonical, zero_rows
 
@@ -117,7 +116,7 @@ class Cdas(Selector):
         """
         constraints.validate(len(pool))
         aware = copy.copy(self)
-        aware._budget = max(1, wanted(constraints, len(pool)))
+        aware._budget = max(1, constraints.wanted(len(pool)))
         found: list[tuple[_Ints, NDArray[np.int32]]] = []
         ranking = aware._ranked(pool, seed, aware._budget, found)
         chosen = self.filled(ranking, constraints, len(pool))

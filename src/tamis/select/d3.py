@@ -23,9 +23,9 @@ from tamis.select.base import Flags, Parameter, Pool, Ranking, check_amount
 from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.budget.filling import Filling
 from tamis.select.gain.columns import Columns, farthest
+from tamis.select.given.arrays import one_each
 from tamis.select.given.direction import directed
 from tamis.select.kcenter import Kcenter
-from tamis.select.steps.determinantal import one_each
 from tamis.vectors.similarity import Space
 from tamis.vectors.tiles import canonical, subset, zero_rows
 

@@ -25,7 +25,8 @@ from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.budget.filling import Filling
 from tamis.select.budget.greedy import Greedy
 from tamis.select.gain.residual import Residual, spread
-from tamis.select.steps.determinantal import SCALES, Rows, log_quality, one_each
+from tamis.select.given.arrays import one_each
+from tamis.select.steps.determinantal import SCALES, Rows, log_quality
 from tamis.vectors.tiles import canonical, subset, zero_rows
 
 __all__ = ["Dpp", "dpp_map"]

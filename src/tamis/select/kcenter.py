@@ -17,17 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis.engine.local import Local
-from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking
 from tamis.select.budget.filling import Filling
 from tamis.select.budget.greedy import Greedy
 from tamis.select.gain.columns import HELD, Columns, farthest
+from tamis.select.given.arrays import choose
+from tamis.select.given.embedded import Embedded
 from tamis.vectors.similarity import Space
-from tamis.vectors.tiles import canonical, subset, zero_rows
 
 __all__ = ["Kcenter", "kcenter"]
-
-_ASIDE = ("kcenter: no vector (all zeros)",)
 
 
 def kcenter(
@@ -52,11 +50,8 @@ def kcenter(
     OptionError
         An option that does not exist or does not fit.
     """
-    k = check_amount(k)
-    x, keys, order = canonical(x, keys)
-    method = Kcenter(metric=metric, outliers=outliers)
-    chosen = method.select(Pool(keys, {"vectors": x}), Constraints(Budget("rows", k)))
-    return (chosen.rows if order is None else order[chosen.rows]), chosen.facts.get("radius", 0.0)
+    rows, chosen = choose(Kcenter(metric=metric, outliers=outliers), k, x, keys=keys)
+    return rows, chosen.facts.get("radius", 0.0)
 
 
 class Kcenter(Greedy):
@@ -107,18 +102,14 @@ class Kcenter(Greedy):
 
         The first record and the must-keep ones have none.
         """
-        x = pool.vectors("vectors", self.name)
-        zero = zero_rows(x)
-        rows = np.flatnonzero(~zero)
-        score = np.full(len(pool), np.nan)
-        aside = np.where(zero, 0, -1).astype(np.int8)
+        found = Embedded(pool, self.name)
+        rows, score = found.rows, found.score
         self._asked = 0
         if not len(rows):
-            return Ranking(filling.order(rows), score, self.name, aside, _ASIDE)
-        space = Space(subset(x, rows), self.metric)
-        columns = Columns(space, Local(), self._held)
+            return found.ranking(filling.order(rows), self.name)
+        columns = Columns(Space(found.x, self.metric), Local(), self._held)
         apart = np.full(len(rows), np.inf, np.float32)
-        kept = np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)])
+        kept = found.among(filling.kept)
         for at, row in enumerate(kept.tolist()):
             np.minimum(apart, columns.of(row, lambda at=at: kept[at + 1 :]), out=apart)  # type: ignore[misc]
         spared = int(self.outliers * len(rows))
@@ -141,21 +132,20 @@ class Kcenter(Greedy):
         facts: dict[str, Any] = {"columns": columns.computed}
         if self.outliers:
             facts["outliers"] = spared
-        return Ranking(filling.order(order), score, "kcenter: farthest from those before", aside, _ASIDE, facts=facts)
+        return found.ranking(filling.order(order), "kcenter: farthest from those before", facts)
 
     def _unit(self, apart: Any) -> Any:
         return apart if self.metric == "cosine" else np.sqrt(apart)
 
     def finished(self, pool: Pool, chosen: Chosen) -> Chosen:
         """Add the covering radius of the choice over the whole pool, with and without the outliers."""
-        x = pool.vectors("vectors", self.name)
-        rows = np.flatnonzero(~zero_rows(x))
-        some = np.searchsorted(rows, chosen.rows[np.isin(chosen.rows, rows)])
+        found = Embedded(pool, self.name)
+        some = found.among(chosen.rows)
         if not len(some):
             return chosen
-        columns = Columns(Space(subset(x, rows), self.metric), Local(), self._held)
+        columns = Columns(Space(found.x, self.metric), Local(), self._held)
         told = np.sort(self._unit(columns.to_nearest(some)))
-        self._asked += columns.asked * len(rows)
+        self._asked += columns.asked * len(found)
         facts = {"radius": float(told[-1]), "mean_distance": float(told.mean())}
         if self.outliers:
             facts["radius_without_outliers"] = float(told[len(told) - 1 - int(self.outliers * len(told))])

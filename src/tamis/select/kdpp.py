@@ -21,18 +21,8 @@ from tamis.errors import BudgetError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
 from tamis.select.budget.constraints import Constraints
-from tamis.select.steps.determinantal import (
-    SCALES,
-    Rows,
-    across,
-    counted,
-    drawn,
-    leverage,
-    log_quality,
-    one_each,
-    spectrum,
-    wanted,
-)
+from tamis.select.given.arrays import one_each
+from tamis.select.steps.determinantal import SCALES, Rows, across, counted, drawn, leverage, log_quality, spectrum
 from tamis.vectors.tiles import canonical, zero_rows
 
 __all__ = ["Kdpp", "inclusion", "kdpp", "projection_dpp"]
@@ -227,7 +217,7 @@ class Kdpp(Selector):
         n = len(pool)
         constraints.validate(n)
         aware = copy.copy(self)
-        aware._budget = wanted(constraints, n)
+        aware._budget = constraints.wanted(n)
         keep, drop = (np.zeros(n, np.bool_) if pins is None else pins for pins in (constraints.keep, constraints.drop))
         aware._pinned = (keep, drop)
         chosen = super(Kdpp, aware).select(pool, constraints, seed)

@@ -14,18 +14,15 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from tamis.engine.local import Local
-from tamis.errors import InputError
-from tamis.select.base import Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.base import Flags, Parameter, Pool, Ranking
 from tamis.select.budget.filling import Filling
 from tamis.select.budget.greedy import Greedy
 from tamis.select.gain.columns import HELD, Columns, farthest
+from tamis.select.given.arrays import choose
+from tamis.select.given.embedded import Embedded
 from tamis.vectors.similarity import Space
-from tamis.vectors.tiles import canonical, subset, zero_rows
 
 __all__ = ["Mmr", "mmr"]
-
-_ASIDES = ("mmr: no vector (all zeros)", "mmr: no quality (NaN)")
 
 
 def mmr(
@@ -51,18 +48,8 @@ def mmr(
     OptionError
         `balance` outside 0 to 1.
     """
-    k = check_amount(k)
-    x, keys, order = canonical(x, keys)
-    columns: dict[str, Any] = {"vectors": x}
-    if relevance is not None:
-        columns["relevance"] = np.asarray(relevance, np.float64)
-        if columns["relevance"].shape != (len(x),):
-            raise InputError(f"relevance: expected {len(x)} numbers, one a row, got {columns['relevance'].shape}.")
-        if order is not None:
-            columns["relevance"] = columns["relevance"][order]
     method = Mmr(balance=balance, metric=metric, quality=None if relevance is None else "relevance")
-    rows = method.select(Pool(keys, columns), Constraints(Budget("rows", k))).rows
-    return rows if order is None else order[rows]
+    return choose(method, k, x, keys=keys, relevance=relevance)[0]
 
 
 class Mmr(Greedy):
@@ -114,25 +101,18 @@ class Mmr(Greedy):
 
     def greedily(self, pool: Pool, filling: Filling, seed: int) -> Ranking:  # noqa: ARG002
         """Offer the best of what waits; the score is the marginal relevance, when it was taken or at the end."""
-        x = pool.vectors("vectors", self.name)
-        zero = zero_rows(x)
-        missing = np.zeros(len(pool), np.bool_)
-        if self.quality:
-            quality = pool.numbers(self.quality, self.name).astype(np.float64)
-            missing = np.isnan(quality)
         # A must-keep record without quality is chosen, so others are compared with it.
-        missing[filling.kept] = False
-        rows = np.flatnonzero(~zero & ~missing)
-        score = np.full(len(pool), np.nan)
-        aside = np.where(zero, 0, 1).astype(np.int8)
+        signals = {"quality": self.quality} if self.quality else None
+        found = Embedded(pool, self.name, signals, besides=filling.kept)
+        rows, score = found.rows, found.score
         self._asked = 0
         if not len(rows):
-            return Ranking(filling.order(rows), score, self.name, aside, _ASIDES)
-        space = Space(subset(x, rows), self.metric)
+            return found.ranking(filling.order(rows), self.name)
+        space = Space(found.x, self.metric)
         columns = Columns(space, Local(), self._held)
-        good = _ranks(quality[rows]) if self.quality else np.float32(1) - columns.to_mean() * space.scale
+        good = _ranks(found.values("quality")) if self.quality else np.float32(1) - columns.to_mean() * space.scale
         alike = np.full(len(rows), -np.inf, np.float32)
-        kept = np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)])
+        kept = found.among(filling.kept)
         for at, row in enumerate(kept.tolist()):
             near = columns.of(row, lambda at=at: kept[at + 1 :])  # type: ignore[misc]
             np.maximum(alike, np.float32(1) - near * space.scale, out=alike)
@@ -159,8 +139,7 @@ class Mmr(Greedy):
                 "mean_marginal_relevance": objective,
                 "mean_relevance": float(good[offered].mean(dtype=np.float64)),
             }
-        words = "mmr: good and unlike those before"
-        return Ranking(filling.order(order), score, words, aside, _ASIDES, facts=facts)
+        return found.ranking(filling.order(order), "mmr: good and unlike those before", facts)
 
     def _value(self, good: NDArray[np.float32], alike: NDArray[np.float32]) -> NDArray[np.float32]:
         weight = np.float32(self.balance)

@@ -23,7 +23,7 @@ from tamis.errors import InputError
 from tamis.select.base import REQUIRED, Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
 from tamis.select.budget.constraints import Constraints
 from tamis.select.budget.shares import apportioned
-from tamis.select.steps.determinantal import one_each, wanted
+from tamis.select.given.arrays import one_each
 from tamis.select.steps.spectral import spectral
 from tamis.vectors.tiles import canonical, subset, zero_rows
 
@@ -145,7 +145,7 @@ class Paser(Selector):
         """
         constraints.validate(len(pool))
         aware = copy.copy(self)
-        aware._budget = wanted(constraints, len(pool))
+        aware._budget = constraints.wanted(len(pool))
         aware._pins = (constraints.keep, constraints.drop)
         return super(Paser, aware).select(pool, constraints, seed)
 

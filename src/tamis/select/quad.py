@@ -25,9 +25,9 @@ from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.budget.filling import Filling
 from tamis.select.budget.greedy import Greedy
 from tamis.select.budget.rounds import asked
+from tamis.select.given.arrays import one_each
 from tamis.select.given.parameters import Function
 from tamis.select.steps.bandit import Bandit
-from tamis.select.steps.determinantal import one_each
 from tamis.vectors.kmeans import kmeans
 from tamis.vectors.tiles import canonical, subset, zero_rows
 

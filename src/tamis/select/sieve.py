@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, Selector
 from tamis.select.budget.constraints import Constraints
-from tamis.select.steps.determinantal import wanted
 from tamis.select.steps.sifting import Sieve, Sifted
 from tamis.vectors.tiles import TILE, zero_rows
 
@@ -91,7 +90,7 @@ class SieveStreaming(Selector):
         n = len(pool)
         constraints.validate(n)
         keep, drop = (np.zeros(n, np.bool_) if pins is None else pins for pins in (constraints.keep, constraints.drop))
-        count = max(1, wanted(constraints, n) - int(keep.sum()))
+        count = max(1, constraints.wanted(n) - int(keep.sum()))
         ranking, inside = self._sifted(pool, count, keep, drop)
         chosen = self.filled(ranking, constraints, n)
         if self.fill:

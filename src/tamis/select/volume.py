@@ -23,7 +23,7 @@ from tamis.errors import BudgetError, InputError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
 from tamis.select.budget.constraints import Constraints
-from tamis.select.steps.determinantal import Rows, counted, drawn, leverage, spectrum, wanted
+from tamis.select.steps.determinantal import Rows, counted, drawn, leverage, spectrum
 from tamis.vectors.tiles import canonical, zero_rows
 
 __all__ = ["Volume", "volume"]
@@ -157,7 +157,7 @@ class Volume(Selector):
         aware = copy.copy(self)
         keep, drop = (np.zeros(n, np.bool_) if pins is None else pins for pins in (constraints.keep, constraints.drop))
         aware._pinned = keep | drop
-        aware._budget = max(0, wanted(constraints, n) - int(keep.sum()))
+        aware._budget = max(0, constraints.wanted(n) - int(keep.sum()))
         ranking, first, time = aware._ranked(pool, seed)
         self._products = aware._products
         chosen = aware.filled(ranking, constraints, n)

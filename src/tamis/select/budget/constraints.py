@@ -134,6 +134,13 @@ class Constraints:
         """Return the quotas on a value that no record has (a cap on it holds; it may be a slip)."""
         return tuple(q for q in self.quotas if q.value is not None and q.value not in self.groups[q.field].names)
 
+    def wanted(self, n: int) -> int:
+        """Return how many of `n` records the budget takes; one of tokens, at the mean cost."""
+        if self.budget.unit == "tokens":
+            mean = max(1.0, float(np.mean(self.cost))) if self.cost is not None and n else 1.0
+            return max(1, min(n, int(self.budget.amount / mean)))
+        return min(n, self.budget.rows(n - (0 if self.drop is None else int(self.drop.sum()))))
+
     def validate(self, n: int) -> None:
         """Raise BudgetError when costs, groups or pins do not fit `n` records or are out of range."""
         self._costs(n)

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from tamis.engine.local import Local
-from tamis.errors import InputError, TamisError
+from tamis.errors import TamisError
 from tamis.kernels.hashing import salt, uniforms
-from tamis.select.budget.constraints import Constraints
 from tamis.select.steps.dots import dot
 from tamis.vectors.gram import BLOCK, gram
 
@@ -33,9 +32,7 @@ __all__ = [
     "eigen",
     "leverage",
     "log_quality",
-    "one_each",
     "spectrum",
-    "wanted",
 ]
 
 DUST = 1e-10
@@ -211,23 +208,6 @@ def log_quality(quality: _Floats, theta: float, scale: str) -> _Floats:
     out = np.full(len(quality), np.nan)
     out[rated] = theta * (rankdata(quality[rated]) - 1) / max(int(rated.sum()) - 1, 1)
     return out
-
-
-def wanted(constraints: Constraints, n: int) -> int:
-    """Return how many of `n` records a budget takes; one of tokens, at the mean cost."""
-    budget = constraints.budget
-    if budget.unit == "tokens":
-        mean = max(1.0, float(np.mean(constraints.cost))) if constraints.cost is not None and n else 1.0
-        return max(1, min(n, int(budget.amount / mean)))
-    return min(n, budget.rows(n - (0 if constraints.drop is None else int(constraints.drop.sum()))))
-
-
-def one_each(numbers: Any, order: _Ints | None, n: int, what: str) -> _Floats:
-    """Return `n` numbers as float64, in canonical order; InputError when they are not one a row."""
-    out = np.asarray(numbers, np.float64)
-    if out.shape != (n,):
-        raise InputError(f"{what}: expected {n} numbers, one a row, got an array of shape {out.shape}.")
-    return out if order is None else out[order]
 
 
 @njit(nogil=True, cache=True)
