@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tamis.measure.chance import Place
 from tamis.report import ReportData
 from tamis.report.data import (
     Dedup,
@@ -30,7 +31,6 @@ from tamis.report.data import (
     Groups,
     Histogram,
     Pair,
-    Place,
     PoolMap,
     Records,
     Shown,

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from tamis import __version__
 from tamis.compare.result import Checked, Figure
-from tamis.corpus.store import aside_of
-from tamis.errors import OutputError
 from tamis.report import ReportData, render
 from tamis.report import data as shown
 from tamis.report.text import number
+from tamis.report.write import write_html
 
 __all__ = ["page_of", "write_html", "write_page"]
 
@@ -20,25 +19,6 @@ _WAYS = {"higher": "Higher is better.", "lower": "Lower is better.", "neither": 
 def write_page(checked: Checked, path: Path) -> None:
     """Write the page of a check; errors as `write_html`."""
     write_html(page_of(checked), path)
-
-
-def write_html(page: str, path: Path) -> None:
-    """Write a page, in place of an older one, so that it appears whole or not at all.
-
-    Raises
-    ------
-    OutputError
-        If the disk refuses it.
-    """
-    aside = aside_of(path)
-    try:
-        # Names of files may hold what is no text: it stands on the page as its code.
-        aside.write_bytes(page.encode("utf-8", "replace"))
-        aside.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error}. Nothing was left behind.") from error
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def page_of(checked: Checked) -> str:
@@ -88,10 +68,9 @@ def page_of(checked: Checked) -> str:
 def _card(figure: Figure) -> shown.Figure:
     """Return a figure as the report shows it."""
     of = figure.standing
-    place = shown.Place(of.place.below, of.place.above, of.place.of)
     meaning = f"{figure.measure.meaning} {_WAYS[of.direction]}"
     return shown.Figure(
-        figure.title, meaning, figure.basis, of.chosen, of.random, place, unit=figure.measure.unit
+        figure.title, meaning, figure.basis, of.chosen, of.random, of.place, unit=figure.measure.unit
     )  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tamis.measure.chance import Place
+
 __all__ = [
     "Dedup",
     "Drop",
@@ -21,7 +23,6 @@ __all__ = [
     "Groups",
     "Histogram",
     "Pair",
-    "Place",
     "PoolMap",
     "Records",
     "ReportData",
@@ -90,20 +91,6 @@ class Drop:
     reason: str
     count: int
     examples: tuple[Example, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a selection's figure stands among `of` random ones."""
-
-    below: int
-    above: int
-    of: int
-
-    @property
-    def outside(self) -> bool:
-        """Whether it lies outside their range."""
-        return bool(self.of) and self.of in (self.below, self.above)
 
 
 @dataclass(frozen=True, slots=True)

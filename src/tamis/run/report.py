@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from tamis import __version__
 from tamis.corpus.sources import Source, redact
-from tamis.corpus.store import aside_of
-from tamis.errors import OutputError, UserError
+from tamis.errors import UserError
 from tamis.report import ReportData, render
 from tamis.report.data import Figure, File, Histogram, PoolMap, Stage
+from tamis.report.write import write_html
 from tamis.run.options import Job
 from tamis.run.report_chance import Chance, Samples, draw_chance, draw_samples, figure, spread
 from tamis.run.report_groups import found_groups, known_groups
@@ -42,16 +42,7 @@ def write_report(selection: Selection, path: Path) -> None:
     OutputError
         If the disk refuses it.
     """
-    page = render(gather(selection, path.name.removesuffix(".report.html")))
-    aside = aside_of(path)
-    try:
-        # Names of files may hold what is no text: it stands on the page as its code.
-        aside.write_bytes(page.encode("utf-8", "replace"))
-        aside.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error}. Nothing was left behind.") from error
-    finally:
-        aside.unlink(missing_ok=True)
+    write_html(render(gather(selection, path.name.removesuffix(".report.html"))), path)
 
 
 def gather(selection: Selection, title: str = "selection") -> ReportData:

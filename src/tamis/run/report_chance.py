@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis.measure.chance import draw, place
-from tamis.report.data import Figure, Histogram, Place
+from tamis.report.data import Figure, Histogram
 from tamis.run.report_texts import counted, stretches
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def figure(
 ) -> Figure:
     """Return a figure with its place among random ones."""
     found = place(chosen, random)
-    return Figure(name, meaning, basis, chosen, tuple(random), Place(found.below, found.above, found.of), pool, unit)
+    return Figure(name, meaning, basis, chosen, tuple(random), found, pool, unit)
 
 
 def spread(
