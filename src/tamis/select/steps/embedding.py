@@ -79,7 +79,7 @@ class Embedding:
 
     def column(self, row: int) -> _Floats:
         """Return the kernel of all rows with one (`n`). O(n d)."""
-        return self.columns(np.array([row]))[0]
+        return np.asarray(self.columns(np.array([row]))[0])
 
     def columns(self, some: _Ints) -> _Floats:
         """Return the kernel of all rows with each of some (`m x n`): the vectors are read once for all. O(n m d)."""

@@ -109,6 +109,20 @@ class Halver:
             _decide(x, square, gamma, draws, delta, start, stop, along, sign, state)
         return sign > 0.0
 
+    def nearest(self, rows: _Ints, k: int, beside: _Floats, also: _Ints) -> _Ints:
+        """Return at most `k` of the rows, more than k: the nearest of the sets that halving leaves and of the first.
+
+        `beside` and `also` as those of `discrepancy`.
+        """
+        rounds = 0
+        while len(rows) >> rounds > k:
+            rounds += 1
+        sets = [one[:k] for one in self.split(rows, rounds) if len(one)] if k > 0 else []
+        size = max((len(one) for one in sets), default=0)
+        sets = [*(one for one in sets if len(one) == size), rows[:size]]
+        apart = [self.discrepancy(one, beside, also) for one in sets]
+        return sets[int(np.argmin(apart))]
+
     def discrepancy(self, rows: _Ints, beside: _Floats, also: _Ints) -> float:
         """Return a number that orders sets of one size as their squared MMD does.
 
