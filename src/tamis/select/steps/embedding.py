@@ -21,17 +21,23 @@ from numpy.typing import NDArray
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.gain.residual import spread
 from tamis.select.steps.determinantal import Rows
-from tamis.select.steps.dots import dot
+from tamis.select.steps.dots import dots
+from tamis.select.steps.gaussian import gaussian
 from tamis.vectors.products import LANES, pack, products
 from tamis.vectors.tiles import TILE
 
-__all__ = ["KERNELS", "REFERENCE", "Embedding"]
+__all__ = ["KERNELS", "REFERENCE", "TOGETHER", "Embedding"]
 
 KERNELS: Final = ("cosine", "linear", "rbf")
 """How alike two records are."""
 
 REFERENCE: Final = 20_000
 """Records that the mean of rbf is taken over, at most, unless told."""
+
+TOGETHER: Final = 8
+"""Columns that are computed at once where it is known which are needed."""
+
+_ROWS = 64  # of a block, compared at a time: they stay in the nearest cache
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
@@ -73,18 +79,11 @@ class Embedding:
 
     def column(self, row: int) -> _Floats:
         """Return the kernel of all rows with one (`n`). O(n d)."""
-        out, rows = np.empty(len(self)), self.rows
-        one, scale = rows.vector(row), float(rows.factor[row])
+        return np.asarray(self.columns(np.array([row]))[0])
 
-        def fill(i: int) -> None:
-            part = slice(*rows.span(i))
-            _column(
-                rows.block(i), rows.square[part], rows.factor[part], one, rows.square[row], scale, self.gamma, out[part]
-            )
-
-        rows.each(fill)
-        self.evaluated += len(self)
-        return out
+    def columns(self, some: _Ints) -> _Floats:
+        """Return the kernel of all rows with each of some (`m x n`): the vectors are read once for all. O(n m d)."""
+        return self._with(*self.some(some))
 
     def some(self, chosen: _Ints) -> tuple[NDArray[np.float32], _Floats, _Floats]:
         """Return vectors, squared lengths and factors of some rows, for kernels that compare them with each other."""
@@ -94,8 +93,9 @@ class Embedding:
     def total(self, chosen: _Ints) -> _Floats:
         """Return the sum of the kernel of each row with some (`n`). O(n k d)."""
         out = np.zeros(len(self))
-        for row in chosen.tolist():
-            out += self.column(row)
+        for at in range(0, len(chosen), TOGETHER):
+            for column in self.columns(chosen[at : at + TOGETHER]):
+                out += column
         return out
 
     def discrepancy(self, chosen: _Ints, total: _Floats | None = None) -> float:
@@ -117,20 +117,28 @@ class Embedding:
             return {}
         return {"discrepancy": self.discrepancy(chosen, total), "at_random": self.at_random(len(chosen))}
 
+    def _with(self, ones: NDArray[Any], square: _Floats, factor: _Floats) -> _Floats:
+        """Return the kernel of all rows with vectors (`m x d`), of which squared lengths and factors are known."""
+        rows, out = self.rows, np.empty((len(ones), len(self)))
+        ones = np.ascontiguousarray(np.concatenate([ones, ones[-1:]]) if len(ones) % 2 else ones)  # in twos is faster
+
+        def fill(i: int) -> None:
+            part = slice(*rows.span(i))
+            _columns(
+                ones, square, factor, rows.block(i), rows.square[part], rows.factor[part], self.gamma, out[:, part]
+            )
+
+        rows.each(fill)
+        self.evaluated += out.size
+        return out
+
     def _flat_mean(self) -> tuple[_Floats, float]:
         rows = self.rows
         total = np.zeros(rows.width)
         for part in rows.each(lambda i: _sum(rows.block(i), rows.factor[slice(*rows.span(i))])):
             total += part
-        centre, out = total / max(len(rows), 1), np.empty(len(rows))
-
-        def fill(i: int) -> None:
-            part = slice(*rows.span(i))
-            _column(rows.block(i), rows.square[part], rows.factor[part], centre, 0.0, 1.0, 0.0, out[part])
-
-        rows.each(fill)
-        self.evaluated += len(rows)
-        return out, float((centre * centre).sum())
+        centre = total / max(len(rows), 1)
+        return self._with(centre[None], np.zeros(1), np.ones(1))[0], float((centre * centre).sum())
 
     def _round_mean(self, drawn: _Ints) -> _Floats:
         """Return the mean of rbf over some rows, products in single precision. O(n r d)."""
@@ -158,14 +166,19 @@ class Embedding:
 
 
 @njit(nogil=True, cache=True)
-def _column(block, square, factor, one, its_square, scale, gamma, out):  # type: ignore[no-untyped-def]
-    """Write the kernel of each row of `block` with one; `gamma` of 0: the product of features."""
-    for i in range(len(out)):
-        found = dot(block[i], one, len(one))
+def _columns(ones, its_square, its_factor, block, square, factor, gamma, out):  # type: ignore[no-untyped-def]
+    """Write the kernel of each of some vectors with the rows of a block (`m x n`); `gamma` of 0: of the features."""
+    found = np.empty((len(ones), _ROWS))
+    for start in range(0, len(block), _ROWS):
+        stop = min(len(block), start + _ROWS)
+        dots(ones, block[start:stop], found)
         if gamma > 0.0:
-            out[i] = np.exp(-gamma * max(square[i] + its_square - 2.0 * found, 0.0))
+            gaussian(found, its_square, square[start:stop], gamma)
         else:
-            out[i] = factor[i] * scale * found
+            for t in range(len(out)):
+                for i in range(stop - start):
+                    found[t, i] *= factor[start + i] * its_factor[t]
+        out[:, start:stop] = found[: len(out), : stop - start]
 
 
 @njit(nogil=True, cache=True)
