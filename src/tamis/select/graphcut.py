@@ -51,7 +51,10 @@ def graph_cut(
     metric: str = "cosine",
     penalty: float = 0.4,
     relative: bool = False,
+    algorithm: str = "auto",
     sample: int | None = None,
+    eps: float = 0.1,
+    parts: int | None = None,
     seed: int = 0,
     keys: NDArray[np.uint64] | None = None,
 ) -> Grown:
@@ -68,7 +71,8 @@ def graph_cut(
     OptionError
         An option that does not exist or does not fit.
     """
-    method = Graphcut(metric=metric, penalty=penalty, relative=relative, sample=sample)
+    options: dict[str, Any] = {"algorithm": algorithm, "sample": sample, "eps": eps, "parts": parts}
+    method = Graphcut(metric=metric, penalty=penalty, relative=relative, **options)
     rows, chosen = choose(method, k, x, keys=keys, seed=seed)
     return Grown(rows, chosen.score[chosen.rows], float(chosen.facts.get("objective", 0.0)), dict(chosen.facts))
 
@@ -88,23 +92,11 @@ def graph_cut_of(similarity: Any, k: int, *, penalty: float = 0.4) -> Grown:
         A penalty below 0.
     """
     k = check_amount(k)
-    given = np.asarray(similarity)
-    if given.ndim != 2 or given.shape[0] != given.shape[1] or given.dtype.kind not in "fiu":
-        raise InputError(f"similarity: expected n x n numbers, got {given.dtype} of shape {given.shape}.")
     if not penalty >= 0:
         raise OptionError(f"penalty: expected at least 0, got {penalty}.")
-    sums = np.empty(len(given))
-
-    def one(start: int) -> None:
-        np.sum(given[start : start + TILE], axis=1, dtype=np.float64, out=sums[start : start + TILE])
-
-    for _ in Local().map(one, range(0, len(given), TILE)):
-        pass
-    if not np.isfinite(sums).all():
-        raise InputError("similarity: expected finite numbers, got others.")
-    state = CutOf(given, sums, penalty)
-    filling = Constraints(Budget("rows", k)).open(len(given))
-    rows, gains = take(state, filling, np.arange(len(given), dtype=np.int64), np.ones(len(given)))
+    state = CutOf(similarity, penalty)
+    n = len(state.gains)
+    rows, gains = take(state, Constraints(Budget("rows", k)).open(n), np.arange(n, dtype=np.int64), np.ones(n))
     return Grown(rows, gains, float(gains.sum()), {})
 
 
@@ -131,6 +123,12 @@ class Graphcut(Greedy):
         Parameter(
             "sample", int, None, "cosine: records that stand for the pool; default all, beyond 100,000 20,000", low=1
         ),
+        Parameter(
+            "algorithm", str, "auto", "all by bounds, parts, or sampled candidates; auto: lazy, for any size",
+            ("auto", "lazy", "parts", "stochastic"),
+        ),
+        Parameter("parts", int, None, "parts: how many; default as many as have 10,000 records or less", low=1),
+        Parameter("eps", float, 0.1, "stochastic: log(1 / eps) n / k candidates a step", low=1e-6, high=0.999),
         Parameter("per_token", bool, True, "with a token budget, compare gains a token"),
     )  # fmt: skip
 
@@ -138,13 +136,17 @@ class Graphcut(Greedy):
     relative: bool
     metric: str
     sample: int | None
+    algorithm: str
+    parts: int | None
+    eps: float
     per_token: bool
     _cut: Cut | None = None
     _looked = 0
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        if self.sample is not None and self.metric == "cosine":  # the seed draws the sample
+        # The seed draws the sample and the candidates, and deals the parts.
+        if (self.sample is not None and self.metric == "cosine") or self.algorithm in ("parts", "stochastic"):
             self.flags = replace(type(self).flags, random=True)  # type: ignore[misc]
 
     def needs(self) -> tuple[str, ...]:
@@ -168,39 +170,19 @@ class Graphcut(Greedy):
         if not len(rows):
             return found.ranking(filling.order(rows), self.name)
         space = Space(found.x, "euclidean" if self.metric == "euclidean" else "cosine")
-        sums, told = self._sums(space, found.keys, seed)
+        likeness = Likeness(
+            space, linear=self.metric != "cosine", sample=self._sample(len(rows)), keys=found.keys, seed=seed
+        )
         kept = found.among(filling.kept)
         wanted = max(1, len(kept) + filling.rows)
         penalty = self.penalty * (max(1.0, len(rows) / wanted) if self.relative else 1.0)
+        parts = deal(found.keys, self.parts or -(-len(rows) // _PART), seed) if self.algorithm == "parts" else None
+        sums = likeness.of_all() if parts is None else likeness.in_parts(parts)
         cut = Cut(space, sums, penalty, signed=self.metric == "signed")
         for at in range(len(kept)):
             score[rows[kept[at]]] = cut.gains(kept[at : at + 1])[0]
             cut.add(kept[at : at + 1])
         price = prices(filling, self.per_token)[rows]
-        taken, added = lazily(cut, filling, rows, price)
-        gains = cut.gains(np.arange(len(rows)))
-        gains[taken], gains[kept] = added, score[rows[kept]]
-        score[rows] = gains
-        self._looked += cut.looked
-        self._cut = cut
-        left = rows[np.argsort(-gains / price, kind="stable")]
-        facts = {"penalty": penalty, **told, "similarities": self._looked}
-        return found.ranking(filling.order(left), "graphcut: adds most to what is there", facts)
-
-    def _sums(self, space: Space, keys: NDArray[np.uint64], seed: int) -> tuple[_Floats, dict[str, Any]]:
-        """Return the similarities of each record to all, added up, and what there is to tell about it."""
-        n, engine = len(space), Local()
-        if self.metric != "cosine":
-            self._looked += n
-            return linear_totals(space, engine), {}
-        size = min(n, self.sample or (n if n <= _EXACT else _SAMPLE))
-        self._looked += n * size
-        if size == n:
-            return totals(space, engine).astype(np.float64), {}
-        number = uniforms(keys, salt(seed, "graphcut: sample"))
-        some = np.sort(np.argsort(number, kind="stable")[:size])
-        return np.asarray(sampled_totals(space, some, engine) * (n / size), np.float64), {"judged_on": size}
-
     def finished(self, pool: Pool, chosen: Chosen) -> Chosen:
         """Add the objective; where a sample stood for the pool, the one by that sample."""
         if self._cut is None:

@@ -44,7 +44,7 @@ def _worker(panels: int) -> Any:
 
     @intrinsic
     def block(typing_context: Any, a: Any, i: Any, panel: Any, p: Any, first: Any, last: Any, out: Any) -> Any:  # noqa: ARG001
-        """Add to `out[i + r, 16 p + lane]` the products of `a[i + r, k]` and `panel[p, k, lane]`, from `first` to `last`.
+        """Add to `out[i + r, 16 p + lane]` the products of `a[i + r, k]` and `panel[p, k, lane]`, `first` to `last`.
 
         `r` from 0 to 5, and so for the panels after `p`. Nothing checks bounds.
         """

@@ -16,8 +16,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tamis.engine.local import Local
+from tamis.errors import InputError
 from tamis.vectors.products import LANES, products
 from tamis.vectors.similarity import UNIT, Space
+from tamis.vectors.tiles import TILE
 
 __all__ = ["Cut", "CutOf"]
 
@@ -28,13 +30,29 @@ _BLOCK = 504  # records that a thread brings up to date at a time
 
 
 class CutOf:
-    """What each of `n` records would add, by a matrix of similarities (`n x n`) whose rows add up to `sums`."""
+    """What each of `n` records would add, by a matrix of similarities (`n x n`) that is given; in double precision.
+
+    Raises InputError when it is not square, or a number is not finite.
+    """
 
     unit = 1
 
-    def __init__(self, given: NDArray[Any], sums: _Floats, penalty: float) -> None:
-        self.given, self.penalty = given, penalty
-        self.gains = sums - penalty * np.diagonal(given)
+    def __init__(self, given: Any, penalty: float) -> None:
+        self.given, self.penalty = np.asarray(given), penalty
+        if self.given.ndim != 2 or len(set(self.given.shape)) != 1 or self.given.dtype.kind not in "fiu":
+            got = f"{self.given.dtype} of shape {self.given.shape}"
+            raise InputError(f"similarity: expected n x n numbers, got {got}.")
+        sums = np.empty(len(self.given))
+
+        def one(start: int) -> None:
+            part = slice(start, start + TILE)
+            np.sum(self.given[part], axis=1, dtype=np.float64, out=sums[part])
+
+        for _ in Local().map(one, range(0, len(sums), TILE)):
+            pass
+        if not np.isfinite(sums).all():
+            raise InputError("similarity: expected finite numbers, got others.")
+        self.gains = sums - penalty * np.diagonal(self.given)
 
     def add(self, candidate: int) -> None:
         """Take a candidate."""

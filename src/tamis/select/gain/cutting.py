@@ -12,22 +12,27 @@ proposes by the likeness within it, and the choice is made among the proposals.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tamis.kernels.hashing import salt, uniforms
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.budget.filling import Filling
 from tamis.select.gain.cut import Cut
+from tamis.select.gain.likeness import Likeness
+from tamis.vectors.similarity import UNIT
 
-__all__ = ["lazily", "sampled"]
+__all__ = ["deal", "in_parts", "lazily", "sampled"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
 _FRONT: Final = 1024  # records that are asked at a time, at first
 _WIDEST: Final = 16_384  # and at most, unless nothing can be chosen otherwise
 _COMPARED: Final = 512  # of those, how many are compared with one another
+_PROPOSED: Final = 4  # proposals of all parts, in multiples of the budget
 _FEW: Final = 64  # records chosen from a front, below which the next is wider
 
 
@@ -131,3 +136,38 @@ def sampled(
             cut.add(few[best : best + 1])
         step += 1
     return np.asarray(taken, np.int64), np.asarray(added, np.float64), size
+
+
+def deal(keys: NDArray[np.uint64], count: int, seed: int) -> list[_Ints]:
+    """Return the records in `count` parts, at random by `seed`, each ascending; `keys` (`n x 2`) name them."""
+    dealt = np.argsort(uniforms(keys, salt(seed, "graphcut: parts")), kind="stable")
+    return [np.sort(part) for part in np.array_split(dealt, count)]
+
+
+def in_parts(
+    cut: Cut, filling: Filling, rows: _Ints, price: _Floats, parts: Sequence[_Ints], likeness: Likeness
+) -> tuple[_Ints, _Floats, int]:
+    """Offer what adds most of what the parts propose, and then of all; return also how many were proposed.
+
+    As `lazily`; the sums of `cut` are estimates (`Likeness.in_parts`), and become what they are for those proposed.
+    """
+    each = math.ceil(_PROPOSED * max(1, filling.rows) / len(parts))
+    shares = cut.gains(np.arange(len(rows)))  # what each would add, must-keep ones are in
+    proposed = []
+    for part in parts:
+        # A part is a small copy of the pool: of its records and of those chosen it has one share.
+        sums = (UNIT * shares[part] + cut.penalty * UNIT) / len(parts)
+        own = Cut(cut.space.part(part), sums, cut.penalty, signed=cut.signed)
+        room = Constraints(Budget("rows", each), drop=~filling.open[rows[part]]).open(len(part))
+        proposed.append(part[lazily(own, room, np.arange(len(part)), price[part])[0]])
+        cut.looked += own.looked
+    candidates = np.sort(np.concatenate(proposed))
+    if not likeness.linear:
+        cut.sums[candidates] = likeness.of_some(candidates)
+    taken, added = lazily(cut, filling, rows, price, candidates)
+    if not filling.full:  # quotas or short records took more than was proposed
+        more, gains = lazily(cut, filling, rows, price)
+        if not likeness.linear:
+            cut.sums[more] = likeness.of_some(more)
+        taken, added = np.concatenate([taken, more]), np.concatenate([added, gains])
+    return taken, added, len(candidates)
