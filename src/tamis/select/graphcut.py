@@ -21,27 +21,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis.engine.local import Local
-from tamis.errors import InputError, OptionError
-from tamis.kernels.hashing import salt, uniforms
+from tamis.errors import OptionError
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
 from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.budget.filling import Filling
 from tamis.select.budget.greedy import Greedy, prices
 from tamis.select.gain.cut import Cut, CutOf
-from tamis.select.gain.cutting import lazily
+from tamis.select.gain.cutting import Cutting, deal
+from tamis.select.gain.likeness import Likeness
 from tamis.select.gain.submodular import Grown, take
 from tamis.select.given.arrays import choose
 from tamis.select.given.embedded import Embedded
 from tamis.vectors.similarity import Space
-from tamis.vectors.tiles import TILE
-from tamis.vectors.totals import linear_totals, sampled_totals, totals
 
 __all__ = ["Graphcut", "graph_cut", "graph_cut_of"]
 
-_Floats = NDArray[np.float64]
 _EXACT = 100_000  # records up to which all cosines are added up
 _SAMPLE = 20_000  # records that stand for more
+_PART = 10_000  # records of a part, at most
 
 
 def graph_cut(
@@ -170,19 +167,32 @@ class Graphcut(Greedy):
         if not len(rows):
             return found.ranking(filling.order(rows), self.name)
         space = Space(found.x, "euclidean" if self.metric == "euclidean" else "cosine")
-        likeness = Likeness(
-            space, linear=self.metric != "cosine", sample=self._sample(len(rows)), keys=found.keys, seed=seed
-        )
-        kept = found.among(filling.kept)
-        wanted = max(1, len(kept) + filling.rows)
-        penalty = self.penalty * (max(1.0, len(rows) / wanted) if self.relative else 1.0)
-        parts = deal(found.keys, self.parts or -(-len(rows) // _PART), seed) if self.algorithm == "parts" else None
-        sums = likeness.of_all() if parts is None else likeness.in_parts(parts)
-        cut = Cut(space, sums, penalty, signed=self.metric == "signed")
-        for at in range(len(kept)):
-            score[rows[kept[at]]] = cut.gains(kept[at : at + 1])[0]
-            cut.add(kept[at : at + 1])
-        price = prices(filling, self.per_token)[rows]
+        size = self.sample or (_SAMPLE if len(rows) > _EXACT else len(rows))
+        likeness = Likeness(space, linear=self.metric != "cosine", sample=size, keys=found.keys, seed=seed)
+        kept, price = found.among(filling.kept), prices(filling, self.per_token)[rows]
+        penalty = self.penalty
+        if self.relative:
+            penalty *= max(1.0, len(rows) / max(1, len(kept) + filling.rows))
+        in_parts = self.algorithm == "parts"
+        parts = deal(found.keys, self.parts or -(-len(rows) // _PART), seed) if in_parts else []
+        sums = likeness.in_parts(parts, kept) if in_parts else likeness.of_all()
+        work = Cutting(Cut(space, sums, penalty, signed=self.metric == "signed"), filling, rows, price)
+        work.begin(kept)
+        facts = {"penalty": penalty}
+        if in_parts:
+            facts |= work.in_parts(parts, likeness)
+        elif self.algorithm == "stochastic":
+            facts |= work.sampled(found.keys, self.eps, seed)
+        else:
+            work.lazily()
+        score[rows] = work.gains()
+        if likeness.size < len(rows):
+            facts["judged_on"] = likeness.size
+        self._cut, self._looked = work.cut, likeness.looked + work.cut.looked
+        left = rows[np.argsort(-score[rows] / price, kind="stable")]
+        facts["similarities"] = self._looked
+        return found.ranking(filling.order(left), "graphcut: adds most to what is there", facts)
+
     def finished(self, pool: Pool, chosen: Chosen) -> Chosen:
         """Add the objective; where a sample stood for the pool, the one by that sample."""
         if self._cut is None:
@@ -190,4 +200,3 @@ class Graphcut(Greedy):
         found = Embedded(pool, self.name).among(chosen.rows)
         value, self._cut = self._cut.value(np.sort(found)), None
         return replace(chosen, facts={**chosen.facts, "objective": value})
-

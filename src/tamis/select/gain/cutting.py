@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ from tamis.select.gain.cut import Cut
 from tamis.select.gain.likeness import Likeness
 from tamis.vectors.similarity import UNIT
 
-__all__ = ["deal", "in_parts", "lazily", "sampled"]
+__all__ = ["Cutting", "deal"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
@@ -36,65 +37,145 @@ _PROPOSED: Final = 4  # proposals of all parts, in multiples of the budget
 _FEW: Final = 64  # records chosen from a front, below which the next is wider
 
 
-def lazily(cut: Cut, filling: Filling, rows: _Ints, price: _Floats, some: _Ints | None = None) -> tuple[_Ints, _Floats]:
-    """Offer the records that add most, over their price, ties to the first, until the budget is full.
+@dataclass(eq=False)
+class Cutting:
+    """A choice by a graph cut, and where it stands.
 
-    The records of `cut`, in which must-keep ones are already, are the `rows` of the pool and have a `price` each; with
-    `some` (ascending) only these are offered. Returns those that were taken, and what each added.
+    Attributes
+    ----------
+    cut : Cut
+        What each of `n` records would add.
+    filling : Filling
+        The budget of the pool, of which they are the `rows` (int64 array of shape (n,), ascending).
+    price : float64 array of shape (n,)
+        What a gain is divided by.
+    taken, added : list
+        The records that are in, in their order, and what each added.
     """
-    taken: list[int] = []
-    added: list[float] = []
-    size = _FRONT
-    while not filling.full:
-        waiting = np.flatnonzero(filling.open[rows]) if some is None else some[filling.open[rows[some]]]
-        if not len(waiting):
-            break
-        before = len(taken)
-        _front(cut, filling, rows, price, waiting, size, taken, added)
-        if len(taken) == before:
-            size *= 2
-        elif len(taken) - before < _FEW:
-            size = min(max(size, _WIDEST), 2 * size)
-    return np.asarray(taken, np.int64), np.asarray(added, np.float64)
+
+    cut: Cut
+    filling: Filling
+    rows: _Ints
+    price: _Floats
+    taken: list[int] = field(default_factory=list)
+    added: list[float] = field(default_factory=list)
+
+    def gains(self) -> _Floats:
+        """Return what each record added, or would add now (`n`)."""
+        found = self.cut.gains(np.arange(len(self.rows)))
+        found[self.taken] = self.added
+        return found
+
+    def begin(self, kept: _Ints) -> None:
+        """Take the must-keep records."""
+        for at in range(len(kept)):
+            one = kept[at : at + 1]
+            self.added.append(float(self.cut.gains(one)[0]))
+            self.taken += one.tolist()
+            self.cut.add(one)
+
+    def lazily(self, some: _Ints | None = None) -> None:
+        """Offer the records that add most, ties to the first, until the budget is full; only `some` (ascending)."""
+        size = _FRONT
+        while not self.filling.full:
+            waiting = self._waiting() if some is None else some[self.filling.open[self.rows[some]]]
+            if not len(waiting):
+                break
+            before = len(self.taken)
+            self._front(waiting, size)
+            if len(self.taken) == before:
+                size *= 2
+            elif len(self.taken) - before < _FEW:
+                size = max(size, min(_WIDEST, 2 * size))
+
+    def _waiting(self) -> _Ints:
+        return np.flatnonzero(self.filling.open[self.rows])
+
+    def _front(self, waiting: _Ints, size: int) -> None:
+        """Offer the best of those waiting, as long as they are in a front of `size` whose gains are known."""
+        cut, price = self.cut, self.price
+        front, out, edge = _best(waiting, cut.most(waiting) / price[waiting], size)
+        ripe, left, mark = _best(front, cut.gains(front) / price[front], _COMPARED)
+        limit, first = (edge, out) if (edge, -out) > (mark, -left) else (mark, left)  # of those not in the front
+        ripe = ripe[cut.known(ripe) / price[ripe] >= limit]
+        if not len(ripe):
+            return
+        rise = cut.rise / float(price[waiting].min())
+        near, likeness = cut.near(ripe), cut.among(ripe)
+        moved: list[int] = []
+        open_ = np.ones(len(ripe), np.bool_)
+        while open_.any():
+            gain = cut.worth(ripe, near)
+            worth = np.where(open_, gain / price[ripe], -np.inf)
+            best = int(np.argmax(worth))
+            now = limit + len(moved) * rise
+            if worth[best] < now or (worth[best] == now and ripe[best] > first):
+                break
+            if self.filling.offer(int(self.rows[ripe[best]])):
+                moved.append(int(ripe[best]))
+                self.added.append(float(gain[best]))
+                near += likeness[best]
+            open_ = self.filling.open[self.rows[ripe]]
+        self.taken += moved
+        cut.add(np.asarray(moved, np.int64))
+        cut.settle(ripe, near)
+
+    def sampled(self, keys: NDArray[np.uint64], eps: float, seed: int) -> dict[str, Any]:
+        """Offer the best of a counted sample, `log(1 / eps) n / k`, at each step; `keys` (`n x 2`) name the records."""
+        size, step = max(1, math.ceil(len(self.rows) / max(1, self.filling.rows) * math.log(1 / eps))), 0
+        while not self.filling.full:
+            few = self._waiting()
+            if not len(few):
+                break
+            if len(few) > size:
+                number = uniforms(keys[few], salt(seed, f"graphcut {step}"))
+                few = np.sort(few[np.argpartition(number, size - 1)[:size]])
+            gain = self.cut.gains(few)
+            best = int(np.argmax(gain / self.price[few]))
+            if self.filling.offer(int(self.rows[few[best]])):
+                self.taken.append(int(few[best]))
+                self.added.append(float(gain[best]))
+                self.cut.add(few[best : best + 1])
+            step += 1
+        return {"candidates_a_step": size}
+
+    def in_parts(self, parts: Sequence[_Ints], likeness: Likeness) -> dict[str, Any]:
+        """Offer what adds most of what the parts propose, and then, if there is room, of all.
+
+        The sums of `cut` are estimates (`Likeness.in_parts`), and become what they are for those proposed.
+        """
+        cut, each = self.cut, math.ceil(_PROPOSED * max(1, self.filling.rows) / len(parts))
+        worth = cut.gains(np.arange(len(self.rows)))  # must-keep ones are in
+        proposed = []
+        for part in parts:
+            # A part is a small copy of the pool: of its records and of those chosen it has one share.
+            sums = UNIT * (worth[part] + cut.penalty) / len(parts)
+            own = Cut(cut.space.part(part), sums, cut.penalty, signed=cut.signed)
+            room = Constraints(Budget("rows", each), drop=~self.filling.open[self.rows[part]]).open(len(part))
+            inside = Cutting(own, room, np.arange(len(part)), self.price[part])
+            inside.lazily()
+            proposed.append(part[inside.taken])
+            cut.looked += own.looked
+        candidates = np.sort(np.concatenate(proposed))
+        self._judge(candidates, likeness)
+        self.lazily(candidates)
+        told = {"parts": len(parts), "proposals": len(candidates)}
+        if not self.filling.full:  # quotas or short records took more than was proposed
+            before = len(self.taken)
+            self.lazily()
+            self._judge(np.asarray(self.taken[before:], np.int64), likeness)
+            told["in_turn"] = len(self.taken) - before
+        return told
+
+    def _judge(self, records: _Ints, likeness: Likeness) -> None:
+        if not likeness.linear:
+            self.cut.sums[records] = likeness.of_some(records)
 
 
-def _front(
-    cut: Cut,
-    filling: Filling,
-    rows: _Ints,
-    price: _Floats,
-    waiting: _Ints,
-    size: int,
-    taken: list[int],
-    added: list[float],
-) -> None:
-    """Offer the best of those waiting, as long as they are in a front of `size` whose gains are known."""
-    front, out, edge = _best(waiting, cut.most(waiting) / price[waiting], size)
-    ripe, left, mark = _best(front, cut.gains(front) / price[front], _COMPARED)
-    limit, first = (edge, out) if (edge, -out) > (mark, -left) else (mark, left)  # of those not in the front
-    worth = cut.known(ripe) / price[ripe]
-    ripe = ripe[worth >= limit]
-    if not len(ripe):
-        return
-    cheapest = float(price[waiting].min()) if cut.rise else 1.0
-    near, likeness = cut.near(ripe), cut.among(ripe)
-    moved: list[int] = []
-    open_ = np.ones(len(ripe), np.bool_)
-    while open_.any():
-        gain = cut.worth(ripe, near)
-        worth = np.where(open_, gain / price[ripe], -np.inf)
-        best = int(np.argmax(worth))
-        now = limit + len(moved) * cut.rise / cheapest
-        if worth[best] < now or (worth[best] == now and ripe[best] > first):
-            break
-        if filling.offer(int(rows[ripe[best]])):
-            moved.append(int(ripe[best]))
-            added.append(float(gain[best]))
-            near += likeness[best]
-        open_ = filling.open[rows[ripe]]
-    taken += moved
-    cut.add(np.asarray(moved, np.int64))
-    cut.settle(ripe, near)
+def deal(keys: NDArray[np.uint64], count: int, seed: int) -> list[_Ints]:
+    """Return the records in `count` parts, at random by `seed`, each ascending; `keys` (`n x 2`) name them."""
+    dealt = np.argsort(uniforms(keys, salt(seed, "graphcut: parts")), kind="stable")
+    return [np.sort(part) for part in np.array_split(dealt, min(count, len(keys)))]
 
 
 def _best(records: _Ints, worth: _Floats, size: int) -> tuple[_Ints, int, float]:
@@ -108,66 +189,3 @@ def _best(records: _Ints, worth: _Floats, size: int) -> tuple[_Ints, int, float]
     others = np.flatnonzero(~inside)
     at = others[np.argmax(worth[others])]
     return records[inside], int(records[at]), float(worth[at])
-
-
-def sampled(
-    cut: Cut, filling: Filling, rows: _Ints, price: _Floats, keys: NDArray[np.uint64], eps: float, seed: int
-) -> tuple[_Ints, _Floats, int]:
-    """Offer the best of a counted sample at each step; return also how many a sample has.
-
-    As `lazily`; `keys` (`n x 2`) name the records, `log(1 / eps) n / k` make a sample.
-    """
-    size, step = max(1, math.ceil(len(rows) / max(1, filling.rows) * math.log(1 / eps))), 0
-    taken: list[int] = []
-    added: list[float] = []
-    while not filling.full:
-        waiting = np.flatnonzero(filling.open[rows])
-        if not len(waiting):
-            break
-        few = waiting
-        if len(waiting) > size:
-            number = uniforms(keys[waiting], salt(seed, f"graphcut {step}"))
-            few = np.sort(waiting[np.argpartition(number, size - 1)[:size]])
-        gain = cut.gains(few)
-        best = int(np.argmax(gain / price[few]))
-        if filling.offer(int(rows[few[best]])):
-            taken.append(int(few[best]))
-            added.append(float(gain[best]))
-            cut.add(few[best : best + 1])
-        step += 1
-    return np.asarray(taken, np.int64), np.asarray(added, np.float64), size
-
-
-def deal(keys: NDArray[np.uint64], count: int, seed: int) -> list[_Ints]:
-    """Return the records in `count` parts, at random by `seed`, each ascending; `keys` (`n x 2`) name them."""
-    dealt = np.argsort(uniforms(keys, salt(seed, "graphcut: parts")), kind="stable")
-    return [np.sort(part) for part in np.array_split(dealt, count)]
-
-
-def in_parts(
-    cut: Cut, filling: Filling, rows: _Ints, price: _Floats, parts: Sequence[_Ints], likeness: Likeness
-) -> tuple[_Ints, _Floats, int]:
-    """Offer what adds most of what the parts propose, and then of all; return also how many were proposed.
-
-    As `lazily`; the sums of `cut` are estimates (`Likeness.in_parts`), and become what they are for those proposed.
-    """
-    each = math.ceil(_PROPOSED * max(1, filling.rows) / len(parts))
-    shares = cut.gains(np.arange(len(rows)))  # what each would add, must-keep ones are in
-    proposed = []
-    for part in parts:
-        # A part is a small copy of the pool: of its records and of those chosen it has one share.
-        sums = (UNIT * shares[part] + cut.penalty * UNIT) / len(parts)
-        own = Cut(cut.space.part(part), sums, cut.penalty, signed=cut.signed)
-        room = Constraints(Budget("rows", each), drop=~filling.open[rows[part]]).open(len(part))
-        proposed.append(part[lazily(own, room, np.arange(len(part)), price[part])[0]])
-        cut.looked += own.looked
-    candidates = np.sort(np.concatenate(proposed))
-    if not likeness.linear:
-        cut.sums[candidates] = likeness.of_some(candidates)
-    taken, added = lazily(cut, filling, rows, price, candidates)
-    if not filling.full:  # quotas or short records took more than was proposed
-        more, gains = lazily(cut, filling, rows, price)
-        if not likeness.linear:
-            cut.sums[more] = likeness.of_some(more)
-        taken, added = np.concatenate([taken, more]), np.concatenate([added, gains])
-    return taken, added, len(candidates)
