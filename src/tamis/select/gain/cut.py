@@ -129,11 +129,20 @@ class Cut:
 
     def among(self, records: _Ints) -> NDArray[Any]:
         """Return the likeness of records to one another, in units (`r x r`)."""
-        rows, left = self.space.some(records)
+        return self._alike(records, *self.space.packed(records))
+
+    def columns(self, records: _Ints, others: _Ints) -> NDArray[Any]:
+        """Return the likeness of each of a few records to others, in units (`r x o`)."""
         packed, right = self.space.packed(records)
-        scores = np.empty((len(rows), len(packed) * LANES), np.float32)
-        products(rows, packed, scores)
-        return self._units(scores, left, right)
+        out = np.empty((len(records), len(others)), np.int32 if self.signed else np.uint16)
+
+        def one(start: int) -> None:
+            part = slice(start, start + _BLOCK)
+            out[:, part] = self._alike(others[part], packed, right).T
+
+        for _ in self.engine.map(one, range(0, len(others), _BLOCK)):
+            pass
+        return out
 
     def settle(self, records: _Ints, near: _Ints) -> None:
         """Note that records are as like to all that were chosen as `near` says, in units."""
@@ -160,6 +169,12 @@ class Cut:
             products(rows, panels, scores)
             _add(self._units(scores, left, self._right[start:stop]), seen - start, block, self._near)
         self._seen[block] = self._count
+
+    def _alike(self, records: _Ints, packed: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[Any]:
+        rows, left = self.space.some(records)
+        scores = np.empty((len(rows), len(packed) * LANES), np.float32)
+        products(rows, packed, scores)
+        return self._units(scores, left, right)
 
     def _units(
         self, scores: NDArray[np.float32], left: NDArray[np.float32], right: NDArray[np.float32]

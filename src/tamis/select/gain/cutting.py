@@ -24,6 +24,7 @@ from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.budget.filling import Filling
 from tamis.select.gain.cut import Cut
 from tamis.select.gain.likeness import Likeness
+from tamis.vectors.products import LANES
 from tamis.vectors.similarity import UNIT
 
 __all__ = ["Cutting", "deal"]
@@ -35,6 +36,9 @@ _WIDEST: Final = 16_384  # and at most, unless nothing can be chosen otherwise
 _COMPARED: Final = 512  # of those, how many are compared with one another
 _PROPOSED: Final = 4  # proposals of all parts, in multiples of the budget
 _FEW: Final = 64  # records chosen from a front, below which the next is wider
+_LEAST: Final = 8  # and below which the next round goes without bounds
+_LIKELY: Final = 64  # records whose likeness to all is computed at a time, at most
+_HELD: Final = 1 << 25  # numbers of these
 
 
 @dataclass(eq=False)
@@ -76,17 +80,21 @@ class Cutting:
 
     def lazily(self, some: _Ints | None = None) -> None:
         """Offer the records that add most, ties to the first, until the budget is full; only `some` (ascending)."""
-        size = _FRONT
+        size, whole, again = _FRONT, 0, 1
         while not self.filling.full:
             waiting = self._waiting() if some is None else some[self.filling.open[self.rows[some]]]
             if not len(waiting):
                 break
             before = len(self.taken)
+            if whole:
+                self._whole(waiting)
+                whole -= 1
+                continue
             self._front(waiting, size)
-            if len(self.taken) == before:
-                size *= 2
-            elif len(self.taken) - before < _FEW:
-                size = max(size, min(_WIDEST, 2 * size))
+            found = len(self.taken) - before
+            size = max(size, min(_WIDEST, 2 * size)) if found < _FEW else size
+            # Where bounds say little, a few rounds go without them, and more the next time.
+            whole, again = (again, 2 * again) if found < _LEAST else (0, 1)
 
     def _waiting(self) -> _Ints:
         return np.flatnonzero(self.filling.open[self.rows])
@@ -111,14 +119,51 @@ class Cutting:
             now = limit + len(moved) * rise
             if worth[best] < now or (worth[best] == now and ripe[best] > first):
                 break
-            if self.filling.offer(int(self.rows[ripe[best]])):
+            if self._offer(int(ripe[best]), float(gain[best])):
                 moved.append(int(ripe[best]))
-                self.added.append(float(gain[best]))
                 near += likeness[best]
             open_ = self.filling.open[self.rows[ripe]]
-        self.taken += moved
         cut.add(np.asarray(moved, np.int64))
         cut.settle(ripe, near)
+
+    def _whole(self, waiting: _Ints) -> None:
+        """Offer the best of those waiting, as long as they are among a few whose likeness to all of them is known."""
+        cut, rows, price = self.cut, self.rows[waiting], self.price[waiting]
+        near = cut.near(waiting)
+        likely = self._foreseen(waiting, near, min(_LIKELY, max(LANES, _HELD // len(waiting))))
+        columns = cut.columns(waiting[likely], waiting)
+        place = {at: i for i, at in enumerate(likely.tolist())}
+        moved = []
+        open_ = np.ones(len(waiting), np.bool_)
+        while open_.any():
+            gain = cut.worth(waiting, near)
+            best = int(np.argmax(np.where(open_, gain / price, -np.inf)))
+            if best not in place:
+                break
+            if self._offer(int(waiting[best]), float(gain[best])):
+                moved.append(best)
+                near += columns[place[best]]
+            open_ = self.filling.open[rows]
+        cut.add(waiting[moved])
+        cut.settle(waiting, near)
+
+    def _foreseen(self, waiting: _Ints, near: _Ints, count: int) -> _Ints:
+        """Return which of those waiting would be chosen next, if all others were not there than those worth most."""
+        few, _, _ = _best(np.arange(len(waiting)), self.cut.worth(waiting, near) / self.price[waiting], _COMPARED)
+        records, near = waiting[few], near[few]
+        likeness, open_, found = self.cut.among(records), np.ones(len(few), np.bool_), []
+        for _ in range(min(count, len(few))):
+            found.append(int(np.argmax(np.where(open_, self.cut.worth(records, near) / self.price[records], -np.inf))))
+            open_[found[-1]] = False
+            near += likeness[found[-1]]
+        return few[found]
+
+    def _offer(self, record: int, gain: float) -> bool:
+        taken = self.filling.offer(int(self.rows[record]))
+        if taken:
+            self.taken.append(record)
+            self.added.append(gain)
+        return taken
 
     def sampled(self, keys: NDArray[np.uint64], eps: float, seed: int) -> dict[str, Any]:
         """Offer the best of a counted sample, `log(1 / eps) n / k`, at each step; `keys` (`n x 2`) name the records."""
@@ -132,9 +177,7 @@ class Cutting:
                 few = np.sort(few[np.argpartition(number, size - 1)[:size]])
             gain = self.cut.gains(few)
             best = int(np.argmax(gain / self.price[few]))
-            if self.filling.offer(int(self.rows[few[best]])):
-                self.taken.append(int(few[best]))
-                self.added.append(float(gain[best]))
+            if self._offer(int(few[best]), float(gain[best])):
                 self.cut.add(few[best : best + 1])
             step += 1
         return {"candidates_a_step": size}
