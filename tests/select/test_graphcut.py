@@ -15,7 +15,7 @@ from tamis.engine.local import Local
 from tamis.errors import BudgetError, InputError, OptionError
 from tamis.select.base import Pool
 from tamis.select.budget.constraints import Budget, Constraints
-from tamis.select.gain import submodular
+from tamis.select.gain import cutting
 from tamis.select.graphcut import Graphcut, graph_cut, graph_cut_of
 from tamis.vectors.similarity import UNIT, Space, square
 from tamis.vectors.totals import linear_totals, sampled_totals, totals
@@ -118,8 +118,8 @@ def test_a_narrow_front_changes_nothing(options: dict[str, Any], monkeypatch: py
     x = points(300, 8, 5)
     x[100:130] = x[:30]
     wide = graph_cut(x, 80, **options)
-    monkeypatch.setattr(submodular, "_FRONT", 7)
-    monkeypatch.setattr(submodular, "_FIRST", 2)
+    monkeypatch.setattr(cutting, "_FRONT", 7)
+    monkeypatch.setattr(cutting, "_COMPARED", 2)
     narrow = graph_cut(x, 80, **options)
     assert wide.rows.tolist() == narrow.rows.tolist()
     assert wide.gains.tolist() == narrow.gains.tolist()

@@ -29,19 +29,17 @@ def totals(space: Space, engine: Local) -> _Ints:
     O(n^2 d / 2) time, the memory of the vectors as float32.
     """
     out, tiles = np.zeros(len(space), np.int64), len(space.tiles)
-    panels = [space.packed(np.arange(*space.tiles.span(j))) for j in range(tiles)]
+    panels = [*engine.map(lambda j: space.packed(np.arange(*space.tiles.span(j))), range(tiles))]
 
     def one(i: int) -> _Ints:
         part = np.zeros(len(space), np.int64)
-        a, left = space.tile(i)
+        tile = _Sums(space, i)
         start, stop = space.tiles.span(i)
         for j in range(i, tiles):
-            packed, right = panels[j]
             first, last = space.tiles.span(j)
-            block = _block(space, a, left, packed, right)
-            part[start:stop] += block.sum(axis=1, dtype=np.int64)
+            across = tile.add(*panels[j], part[start:stop])
             if j > i:
-                part[first:last] += block.sum(axis=0, dtype=np.int64)
+                part[first:last] += across
         return part
 
     for part in engine.map(one, range(tiles)):
@@ -52,13 +50,13 @@ def totals(space: Space, engine: Local) -> _Ints:
 def sampled_totals(space: Space, sample: _Ints, engine: Local) -> _Ints:
     """Return the sum of the similarities of each row to those of a sample (`n`), in units of 1/65,535."""
     spans = [sample[at : at + TILE] for at in range(0, len(sample), TILE)]
-    panels = [space.packed(span) for span in spans]
+    panels = [*engine.map(space.packed, spans)]
 
     def one(i: int) -> _Ints:
-        a, left = space.tile(i)
-        part = np.zeros(len(left), np.int64)
+        tile = _Sums(space, i)
+        part = np.zeros(len(tile.left), np.int64)
         for packed, right in panels:
-            part += _block(space, a, left, packed, right).sum(axis=1, dtype=np.int64)
+            tile.add(packed, right, part)
         return part
 
     return np.concatenate([*engine.map(one, range(len(space.tiles)))] or [np.empty(0, np.int64)])
@@ -90,18 +88,38 @@ def linear_totals(space: Space, engine: Local) -> NDArray[np.float64]:
     return out * UNIT
 
 
-def _block(
-    space: Space,
-    a: NDArray[np.float32],
-    left: NDArray[np.float32],
-    packed: NDArray[np.float32],
-    right: NDArray[np.float32],
-) -> NDArray[np.uint16]:
-    scores = np.empty((len(a), len(packed) * LANES), np.float32)
-    products(a, packed, scores)
-    out = np.empty((len(left), len(right)), np.uint16)
-    space.write(scores, left, right, out)
-    return out
+class _Sums:
+    """Sums of the similarities of a tile's rows to those of others; its arrays serve for one after the other."""
+
+    def __init__(self, space: Space, i: int) -> None:
+        self.space = space
+        self.rows, self.left = space.tile(i)
+        self.scores = np.empty(TILE * TILE, np.float32)
+        self.found = np.empty(len(self.left) * TILE, np.uint16)
+        self.across = np.empty(TILE, np.int32)
+
+    def add(self, packed: NDArray[np.float32], right: NDArray[np.float32], sums: _Ints) -> NDArray[np.int32]:
+        """Add each row's sum over some other rows to `sums`; return the sum of each of these over the tile."""
+        m, width = len(self.rows), len(packed) * LANES
+        scores = self.scores[: m * width].reshape(m, width)
+        products(self.rows, packed, scores)
+        found = self.found[: len(self.left) * len(right)].reshape(len(self.left), len(right))
+        self.space.write(scores, self.left, right, found)
+        _add_sums(found, sums, self.across)
+        return self.across[: len(right)]
+
+
+@njit(nogil=True, cache=True)
+def _add_sums(block: NDArray[np.uint16], rows: _Ints, columns: NDArray[np.int32]) -> None:
+    """Add the sum of each row of a block to `rows`, and write those of its columns; it has a tile of them at most."""
+    columns[:] = 0
+    for i in range(block.shape[0]):
+        total = np.int32(0)
+        for j in range(block.shape[1]):
+            number = np.int32(block[i, j])
+            total += number
+            columns[j] += number
+        rows[i] += np.int64(total)
 
 
 @njit(nogil=True, cache=True)
