@@ -59,7 +59,7 @@ def test_near_duplicates_stay_if_told_so_and_thresholds_are_kept() -> None:
 
 def test_a_low_ceiling_deals_parts_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """What `--memory` leaves is what a method may hold; more than that is never held, less changes no choice."""
-    monkeypatch.setattr(facility, "_ANEW", 50)
+    monkeypatch.setattr(facility.Facility, "anew_up_to", 50)
     with tamis.select(pool(300), n=10, id="id") as chosen:
         plain = chosen.ids.to_pylist()
         assert not any("parts" in note for note in chosen.notes)
@@ -70,7 +70,7 @@ def test_a_low_ceiling_deals_parts_and_says_so(monkeypatch: pytest.MonkeyPatch) 
         dealt = chosen.ids.to_pylist()
     with tamis.select(pool(300), n=10, id="id", method="kcenter") as chosen:
         close = chosen.ids.to_pylist()
-    monkeypatch.setattr(facility, "_ANEW", 40_000)
+    monkeypatch.setattr(facility.Facility, "anew_up_to", 40_000)
     with tamis.select(pool(300), n=10, id="id") as chosen:
         assert chosen.ids.to_pylist() == plain  # rows anew: the same picks
     monkeypatch.undo()

@@ -14,26 +14,30 @@ the additions, on threads or on blocks.
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from tamis.engine.local import Local
+from tamis.errors import InputError
 from tamis.vectors.similarity import UNIT
 from tamis.vectors.tiles import TILE
 
 __all__ = [
     "MOST",
     "STEPS",
+    "Lowered",
     "Represented",
     "State",
     "bounds",
     "in_steps",
     "lower",
+    "similarities",
 ]
 
 STEPS: Final = 1 << 22
@@ -53,6 +57,20 @@ def bounds(given: NDArray[Any]) -> tuple[float, float]:
     return float(np.min([low for low, _ in found])), float(np.max([high for _, high in found]))
 
 
+def similarities(given: Any) -> tuple[NDArray[Any], float, float]:
+    """Return a matrix of similarities that is given (`n x n`), its least and its largest number; 0 for none.
+
+    Raises InputError where it is not square, or a number is negative or not finite.
+    """
+    array = np.asarray(given)
+    if array.ndim != 2 or array.shape[0] != array.shape[1] or array.dtype.kind not in "fiu":
+        raise InputError(f"similarity: expected n x n numbers, got {array.dtype} of shape {array.shape}.")
+    low, high = bounds(array) if len(array) else (0.0, 0.0)
+    if not (low >= 0 and math.isfinite(high)):
+        raise InputError("similarity: expected finite numbers of at least 0, got others. Shift or clip them first.")
+    return array, low, high
+
+
 def in_steps(given: NDArray[Any], low: float, step: float) -> NDArray[np.int32]:
     """Return a matrix of numbers from `low` as whole multiples of `step`."""
     out = np.empty(given.shape, np.int32)
@@ -69,7 +87,11 @@ class State(Protocol):
     """A growing set, as a choice sees it: see `Represented`."""
 
     unit: int
-    best: NDArray[Any]
+    updates: int
+
+    @property
+    def best(self) -> NDArray[Any]:
+        """What each record counts for."""
 
     @property
     def gains(self) -> NDArray[np.int64]:
@@ -78,39 +100,41 @@ class State(Protocol):
     def add(self, candidate: int) -> None:
         """Take a candidate."""
 
+    def __enter__(self) -> State: ...
 
-class Represented:
-    """A set that grows over `n` records and `c` candidates; close it, or use it in a `with` block.
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Lowered:
+    """What `c` candidates would add to a set over `n` records, lowered row by row; close it, or use it in `with`.
 
     Attributes
     ----------
-    best : array of shape (n,)
-        Similarity of each record to the set; the matrix's type (uint16 or int32), 0 at first.
+    matrix : array of shape (n, c)
+        Similarities, uint16 or int32.
     gains : int64 array of shape (c,)
-        What the sum of `best` would grow by with each candidate, in units of the matrix.
+        What the objective would grow by with each candidate, in units of the matrix; 0 at first.
     unit : int
         How many of those are a similarity of 1; 1 for a matrix that is given, which has steps of its own.
+    top : int
+        The largest similarity there may be.
     updates : int
         Similarities that were looked at.
     """
 
-    def __init__(self, matrix: NDArray[Any], best: NDArray[Any] | None = None, threads: int = 1) -> None:
+    def __init__(self, matrix: NDArray[Any], threads: int = 1) -> None:
         self.matrix = matrix
-        n, candidates = matrix.shape
         small = matrix.dtype == np.uint16
-        self.best = np.zeros(n, matrix.dtype) if best is None else best.astype(matrix.dtype)
-        self.gains = np.zeros(candidates, np.int64)
+        self.gains = np.zeros(matrix.shape[1], np.int64)
         self.updates = matrix.size
         self.unit = UNIT if small else 1
+        self.top = UNIT if small else STEPS
         self._most = MOST if small else 500  # as many of the largest similarity as 32 bits hold
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="tamis") if threads > 1 else None
-        self._rows, self._old = np.empty(n, np.int64), np.empty(n, matrix.dtype)
-        self._width = np.empty(n, matrix.dtype)
-        # The gains of the empty set are what it loses when every record is represented perfectly.
-        top = UNIT if small else STEPS
-        self._change(np.arange(n), self.best, np.full(n, top, matrix.dtype), -1)
 
-    def __enter__(self) -> Represented:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -123,26 +147,46 @@ class Represented:
         if self._pool is not None:
             self._pool.shutdown()
 
+    def change(self, rows: NDArray[np.int64], old: NDArray[Any], width: NDArray[Any], sign: int) -> None:
+        """Lower (raise) all gains by what of `rows` of the matrix lies between `old` and `old + width`."""
+        total = self.matrix.shape[1]
+        spans = [(start, min(total, start + _COLUMNS)) for start in range(0, total, _COLUMNS)]
+
+        def some(span: tuple[int, int]) -> None:
+            lower(self.matrix, rows, old, width, span[0], span[1], sign, self._most, self.gains)
+
+        if self._pool is not None and len(rows) * total > _SHARED:
+            list(self._pool.map(some, spans))
+            return
+        for span in spans:
+            some(span)
+
+
+class Represented(Lowered):
+    """A set that grows over `n` records and `c` candidates; close it, or use it in a `with` block.
+
+    Attributes
+    ----------
+    best : array of shape (n,)
+        Similarity of each record to the set; the matrix's type (uint16 or int32), 0 at first.
+    gains : int64 array of shape (c,)
+        What the sum of `best` would grow by with each candidate, in units of the matrix.
+    """
+
+    def __init__(self, matrix: NDArray[Any], best: NDArray[Any] | None = None, threads: int = 1) -> None:
+        super().__init__(matrix, threads)
+        n = len(matrix)
+        self.best = np.zeros(n, matrix.dtype) if best is None else best.astype(matrix.dtype)
+        self._rows, self._old = np.empty(n, np.int64), np.empty(n, matrix.dtype)
+        self._width = np.empty(n, matrix.dtype)
+        # The gains of the empty set are what it loses when every record is represented perfectly.
+        self.change(np.arange(n), self.best, np.full(n, self.top, matrix.dtype), -1)
+
     def add(self, candidate: int) -> None:
         """Take a candidate: records it represents better count from it, and gains fall."""
         count = _improved(self.matrix, candidate, self.best, self._rows, self._old, self._width)
-        self._change(self._rows[:count], self._old[:count], self._width[:count], 1)
+        self.change(self._rows[:count], self._old[:count], self._width[:count], 1)
         self.updates += count * self.matrix.shape[1]
-
-    def _change(self, rows: NDArray[np.int64], old: NDArray[Any], width: NDArray[Any], sign: int) -> None:
-        """Lower (raise) all gains by what `rows` lose that were at `old` and are `width` higher."""
-        total = self.matrix.shape[1]
-        spans = [(start, min(total, start + _COLUMNS)) for start in range(0, total, _COLUMNS)]
-        if self._pool is not None and len(rows) * total > _SHARED:
-            list(self._pool.map(lambda s: self._lower(rows, old, width, s, sign), spans))
-            return
-        for span in spans:
-            self._lower(rows, old, width, span, sign)
-
-    def _lower(
-        self, rows: NDArray[np.int64], old: NDArray[Any], width: NDArray[Any], span: tuple[int, int], sign: int
-    ) -> None:
-        lower(self.matrix, rows, old, width, span[0], span[1], sign, self._most, self.gains)
 
 
 @njit(nogil=True, cache=True)

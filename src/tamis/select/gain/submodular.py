@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tamis.select.base import Chosen
 from tamis.select.budget.filling import Filling
 
 __all__ = ["Asked", "Grown", "Known", "lazily", "take"]
@@ -46,6 +47,11 @@ class Grown:
     gains: _Floats
     objective: float
     facts: dict[str, Any]
+
+    @classmethod
+    def of(cls, rows: _Ints, chosen: Chosen) -> Grown:
+        """Return the rows that a method chose, by what it told: scores are what each added."""
+        return cls(rows, chosen.score[chosen.rows], float(chosen.facts.get("objective", 0.0)), dict(chosen.facts))
 
 
 class Known(Protocol):
