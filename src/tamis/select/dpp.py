@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis.engine import parse_size
-from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Flags, Parameter, Pool, Ranking, check_amount
 from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.budget.filling import Filling
 from tamis.select.budget.greedy import Greedy
-from tamis.select.gain.residual import Residual, spread
+from tamis.select.gain.proposals import PROPOSED, dealt, inside
+from tamis.select.gain.residual import Residual, spread, voluminous
 from tamis.select.given.arrays import one_each
 from tamis.select.steps.determinantal import SCALES, Rows, log_quality
 from tamis.vectors.tiles import canonical, subset, zero_rows
@@ -33,7 +33,6 @@ __all__ = ["Dpp", "dpp_map"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
-_PROPOSED = 2  # proposals of all parts, in multiples of the budget
 _ASIDES = ("dpp: no vector (all zeros)", "dpp: no quality (NaN)")
 
 
@@ -160,22 +159,7 @@ class Dpp(Greedy):
             rows = self._proposed(x, rows, worth, gamma, count, most, pool.keys, filling, score)
             facts = {"parts": count, "proposals": len(rows)}
         volume = Residual(Rows(subset(x, rows), self.kernel), worth[rows], self.ridge, gamma, most, self._bytes)
-        for row in np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)]).tolist():
-            score[rows[row]] = volume.of(row)
-            volume.take(row)
-        taken = 0
-        while not filling.full:
-            volume.bound[~filling.open[rows]] = -np.inf
-            best = volume.best()
-            if best < 0:  # nothing adds anything: what is left of the budget goes down the scores
-                break
-            score[rows[best]] = volume.bound[best]
-            if filling.offer(int(rows[best])):
-                volume.take(best)
-                taken += 1
-        left = np.ones(len(rows), np.bool_)
-        left[np.searchsorted(rows, [*filling.kept[np.isin(filling.kept, rows)], *filling.offers])] = False
-        score[rows[left]] = volume.adds()[left]
+        taken = voluminous(volume, filling, rows, score)
         self._looked += volume.looked
         order = usable[np.argsort(-score[usable], kind="stable")]
         facts |= {"taken_by_volume": taken, "comparisons": self._looked}
@@ -189,28 +173,21 @@ class Dpp(Greedy):
 
     def _parts(self, m: int, most: int) -> int:
         """Return into how many parts `m` records are dealt so that no factor is larger than `memory`."""
-        if 8 * m * min(m, most) <= self._bytes or _PROPOSED * most >= m:
+        if 8 * m * min(m, most) <= self._bytes or PROPOSED * most >= m:
             return 1
-        return math.ceil(math.sqrt(8 * m * _PROPOSED * most / self._bytes))
+        return math.ceil(math.sqrt(8 * m * PROPOSED * most / self._bytes))
 
     def _proposed(
         self, x: NDArray[Any], rows: _Ints, worth: _Floats, gamma: float, count: int, most: int,
         keys: NDArray[np.uint64], filling: Filling, score: _Floats,
     ) -> _Ints:  # fmt: skip
-        """Return the must-keep records and what the parts would choose, ascending; the others get their score.
-
-        Parts are dealt by key, so nothing here is random.
-        """
-        dealt = rows[np.argsort(uniforms(keys[rows], salt(0, "dpp")), kind="stable")]
-        each, found = math.ceil(_PROPOSED * most / count), [filling.kept[np.isin(filling.kept, rows)]]
-        for part in map(np.sort, np.array_split(dealt, count)):
+        """Return the must-keep records and what the parts would choose, ascending; the others get their score."""
+        each, found = math.ceil(PROPOSED * most / count), [filling.kept[np.isin(filling.kept, rows)]]
+        for part in dealt(rows, keys, count, self.name):
             volume = Residual(Rows(x[part], self.kernel), worth[part], self.ridge, gamma, each, self._bytes)
-            volume.bound[~filling.open[part]] = -np.inf
-            taken: list[int] = []
-            while len(taken) < each and (best := volume.best()) >= 0:
-                volume.take(best)
-                taken.append(best)
-            score[part] = volume.adds()
-            found.append(part[taken])
+            told, few = np.empty(len(part)), inside(filling, part, each)
+            voluminous(volume, few, np.arange(len(part)), told)
+            score[part] = told
+            found.append(part[few.offers])
             self._looked += volume.looked
         return np.unique(np.concatenate(found))
