@@ -53,7 +53,7 @@ def like(
     eta: float = 1.0,
     unlike: Any = None,
     nu: float = 1.0,
-    ridge: float = 0.01,
+    ridge: float = 10.0,
     metric: str = "cosine",
     algorithm: str = "auto",
     memory: str | int = "1GB",
@@ -110,7 +110,7 @@ class Like(Aimed, Facility):
         ),
         Parameter("eta", float, 1.0, "weight: flqmi of nearness, flvmi and logdetmi (up to 1) of the examples", low=0),
         Parameter("nu", float, 1.0, "flvmi with --unlike: weight of the examples to keep away from", low=0),
-        Parameter("ridge", float, 0.01, "logdetmi: added to the diagonal, which is 1", (), 1e-6, 100),
+        Parameter("ridge", float, 10.0, "logdetmi: added to the diagonal, which is 1", (), 1e-6, 1e6),
         *Facility.parameters,
     )  # fmt: skip
 

@@ -29,12 +29,11 @@ from tamis.select.budget.filling import Filling
 from tamis.select.budget.greedy import prices
 from tamis.select.facility import Facility, Window
 from tamis.select.gain.apart import cut, cut_of
-from tamis.select.gain.residual import Residual, voluminous
 from tamis.select.gain.submodular import Grown
+from tamis.select.gain.volume import Volume
 from tamis.select.given.aimed import Aimed, near_examples
 from tamis.select.given.arrays import choose
 from tamis.select.given.embedded import Embedded
-from tamis.select.steps.determinantal import Rows
 from tamis.select.steps.volumes import covered, log_volume, units
 from tamis.vectors.similarity import UNIT, Space, totals
 
@@ -148,12 +147,10 @@ class Unlike(Aimed, Facility):
             left, columns = cut(space, own, self.balance, rows, price, filling, score)
             self._looked = len(rows) * (len(rows) + len(examples) + columns)
         else:
-            most = len(filling.kept) + filling.rows
-            features, none = Rows(found.x, "cosine"), np.zeros(len(rows))
-            volume = Residual(features, none, self.ridge, 0.0, most, 0, self._beside(examples))
-            facts = {"taken_by_volume": voluminous(volume, filling, rows, score), "comparisons": volume.looked}
+            volume = Volume("cosine", self.ridge, beside=self._beside(examples))
+            facts = volume.choose(found, np.zeros(len(rows)), filling)
+            self._looked = facts["comparisons"]
             left = rows[np.argsort(-score[rows], kind="stable")]
-            self._looked = volume.looked
         return found.ranking(filling.order(left), words, facts)
 
     def _own(self, part: Space, space: Space, examples: Space, n: int) -> NDArray[np.float64]:

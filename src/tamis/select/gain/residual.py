@@ -18,13 +18,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tamis.errors import OptionError
-from tamis.select.budget.filling import Filling
 from tamis.select.steps.determinantal import DUST, Rows, leverage
 from tamis.select.steps.dots import dot
 
-__all__ = ["Residual", "spread", "voluminous"]
+__all__ = ["Residual", "spread"]
 
-_Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
 _FIRST = 8  # candidates brought up to date one by one before all that may be better are
 
@@ -158,33 +156,6 @@ class Residual:
             self._factor = _larger(self._factor, (len(self.rows), most))
         self._picks, self._root = _larger(self._picks, (most,)), _larger(self._root, (most,))
         self._chosen = _larger(self._chosen, (most, self.rows.width))
-
-
-def voluminous(volume: Residual, filling: Filling, rows: _Ints, score: _Floats) -> int:
-    """Offer the records (`rows` of the pool) that add most until nothing adds anything; return how many were taken.
-
-    Those that must be in are taken first. `score` (of the pool) gets what each record added when it was offered, or
-    at most adds at the end.
-    """
-    kept = np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)])
-    for row in kept.tolist():
-        score[rows[row]] = volume.of(row)
-        volume.take(row)
-    taken = 0
-    while not filling.full:
-        volume.bound[~filling.open[rows]] = -np.inf
-        best = volume.best()
-        if best < 0:  # what is left of the budget goes down the scores
-            break
-        score[rows[best]] = volume.bound[best]
-        if filling.offer(int(rows[best])):
-            volume.take(best)
-            taken += 1
-    left = np.ones(len(rows), np.bool_)
-    left[kept] = False
-    left[np.searchsorted(rows, filling.offers)] = False
-    score[rows[left]] = volume.adds()[left]
-    return taken
 
 
 def spread(rows: Rows) -> float:
