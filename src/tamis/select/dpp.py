@@ -24,7 +24,7 @@ from tamis.select.budget.greedy import Greedy
 from tamis.select.gain.volume import Volume
 from tamis.select.given.arrays import choose
 from tamis.select.given.embedded import Embedded
-from tamis.select.steps.determinantal import SCALES, log_quality
+from tamis.select.given.quality import SCALES, log_quality
 
 __all__ = ["Dpp", "dpp_map"]
 
