@@ -23,7 +23,7 @@ from tamis.select.given.arrays import Given, given
 from tamis.select.given.embedded import Embedded
 from tamis.select.given.quality import SCALES, log_quality
 from tamis.select.steps.determinantal import Rows, leverage, spectrum
-from tamis.select.steps.drawn import chances, drawn, scaled, which
+from tamis.select.steps.drawn import chances, drawn, samples, scaled, which
 from tamis.select.steps.eigen import across
 
 __all__ = ["Kdpp", "inclusion", "kdpp", "projection_dpp"]
@@ -192,46 +192,10 @@ class Kdpp(Aware):
         pinned = np.array([rows.feature(i) for i in np.flatnonzero(keep).tolist()]).reshape(-1, rows.width)
         _weigh(rows, worth)
         rows.factor[keep | drop] = 0.0
-        samples, found.score, facts = self._samples(
-            rows, across(pinned), len(found) if left is None else left, left is None, seed
-        )
-        others = found.rows[np.argsort(uniforms(found.keys, salt(seed, "kdpp: others")), kind="stable")]
-        order = np.concatenate([samples, others[~np.isin(others, samples)]])
-        return found.ranking(order, "kdpp: drawn by volume, then at random", facts)
-
-    def _samples(
-        self, rows: Rows, beside: _Floats, left: int, once: bool, seed: int
-    ) -> tuple[_Ints, _Floats, dict[str, int]]:
-        """Return `left` rows in one sample (`once`) or several, and the probability to be in the first, or in its own.
-
-        Features of those drawn become 0.
-        """
-        samples: list[_Ints] = []
-        score, rank = np.full(len(rows), np.nan), 0
-        self._products = 0
-        while left and rows.factor.any():
-            values, directions = spectrum(rows, None if samples else beside)
-            k = min(left, len(values))
-            if not k:
-                break
-            found, share = self._sample(rows, values, directions, k, seed, len(samples))
-            which = found if samples else rows.factor > 0
-            score[which] = share[which]
-            rank = rank or len(values)
-            samples.append(found)
-            rows.factor[found] = 0.0
-            left = 0 if once else left - len(found)
-        joined = np.concatenate([np.empty(0, np.int64), *samples])
-        return joined, score, {"rank": rank, "samples": len(samples), "drawn": len(joined)}
-
-    def _sample(
-        self, rows: Rows, values: _Floats, directions: _Floats, k: int, seed: int, turn: int
-    ) -> tuple[_Ints, _Floats]:
-        """Return one sample, and the probability of each record to be in it."""
         leading = self.directions == "leading"
-        taken = np.arange(k) if leading else which(values, k, seed, f"kdpp {turn}")
-        share = np.where(np.arange(len(values)) < k, 1.0, 0.0) if leading else chances(values, k)
-        real = share > 0
-        told = leverage(rows, directions[real] * np.sqrt(share[real] / values[real])[:, None])
-        self._products += len(rows) * (len(values) + int(real.sum()) + 2 * k)
-        return drawn(rows, scaled(values, directions, taken), seed, f"kdpp {turn}: rows"), told
+        told = samples(rows, across(pinned), left, leading, seed, self.name)
+        found.score, self._products = told.chance, told.products
+        others = found.rows[np.argsort(uniforms(found.keys, salt(seed, "kdpp: others")), kind="stable")]
+        order = np.concatenate([told.rows, others[~np.isin(others, told.rows)]])
+        facts = {"rank": told.rank, "samples": told.count, "drawn": len(told.rows)}
+        return found.ranking(order, "kdpp: drawn by volume, then at random", facts)

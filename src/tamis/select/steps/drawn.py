@@ -7,13 +7,15 @@ directions of the features, so that nothing of `n x k` is held.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tamis.select.steps.determinantal import Rows, counted, leverage
+from tamis.select.steps.determinantal import Rows, counted, leverage, spectrum
 
-__all__ = ["chances", "drawn", "polynomials", "scaled", "which"]
+__all__ = ["Samples", "chances", "drawn", "polynomials", "samples", "scaled", "which"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
@@ -74,6 +76,58 @@ def drawn(rows: Rows, basis: _Floats, seed: int, purpose: str) -> _Ints:
         left[row] = 0.0
         out[t] = row
     return out
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Rows drawn in one sample or several.
+
+    Attributes
+    ----------
+    rows : int64 array of shape (k,)
+        In the order of drawing.
+    chance : float64 array of shape (n,)
+        The probability of a row to be in the first sample, or of one of a further sample to be in that; else NaN.
+    rank, count, products : int
+        How many directions the first sample had to draw from, how many samples there are, and how many products of a
+        row with a direction that took.
+    """
+
+    rows: _Ints
+    chance: _Floats
+    rank: int
+    count: int
+    products: int
+
+
+def samples(rows: Rows, beside: _Floats, most: int | None, leading: bool, seed: int, purpose: str) -> Samples:
+    """Return `most` rows, drawn beside some directions (`m x d`), and where these are too few, further samples.
+
+    Without `most` one sample, as large as it can be. `leading`: by the leading directions instead of drawn ones.
+    Factors of the rows that are drawn become 0, so that no row is drawn twice.
+    """
+    found: list[_Ints] = []
+    chance, rank, products = np.full(len(rows), np.nan), 0, 0
+    left = len(rows) if most is None else most
+    while left and rows.factor.any():
+        values, directions = spectrum(rows, None if found else beside)
+        k = min(left, len(values))
+        if not k:
+            break
+        turn = f"{purpose} {len(found)}"
+        taken = np.arange(k) if leading else which(values, k, seed, turn)
+        share = np.where(np.arange(len(values)) < k, 1.0, 0.0) if leading else chances(values, k)
+        real = share > 0
+        told = leverage(rows, directions[real] * np.sqrt(share[real] / values[real])[:, None])
+        sample = drawn(rows, scaled(values, directions, taken), seed, f"{turn}: rows")
+        some = sample if found else rows.factor > 0
+        chance[some] = told[some]
+        products += len(rows) * (len(values) + int(real.sum()) + 2 * k)
+        rank = rank or len(values)
+        found.append(sample)
+        rows.factor[sample] = 0.0
+        left = 0 if most is None else left - len(sample)
+    return Samples(np.concatenate([np.empty(0, np.int64), *found]), chance, rank, len(found), products)
 
 
 @njit(nogil=True, cache=True)
