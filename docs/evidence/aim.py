@@ -1,6 +1,6 @@
 """What the pages of like, unlike and semcomp claim to have measured, measured again.
 
-    .venv/bin/python docs/evidence/aim.py [like] [forms] [semcomp] [unlike]
+    .venv/bin/python docs/evidence/aim.py [like] [forms] [semcomp] [unlike] [volume]
 
 Real data is looked for in `TAMIS_DATA` (default `../shared/data`): 173,820 arXiv records, titles and abstracts,
 default encoder. A seed draws 200 records of a category as examples; they leave the pool. Every figure is a mean over
@@ -120,7 +120,7 @@ def by(function: Any, **options: Any) -> Choose:
 def main(parts: Sequence[str]) -> None:
     """Measure what is asked for, or everything."""
     x, kinds = abstracts()
-    wanted = set(parts) or {"like", "forms", "semcomp", "unlike"}
+    wanted = set(parts) or {"like", "forms", "semcomp", "unlike", "volume"}
     rest = sum("cs.CL" in kind for kind in kinds) - 200
     say(f"cs.CL: {rest:,} of {len(x) - 200:,}; 2,000 chosen, 200 examples")
     if "like" in wanted:
@@ -144,6 +144,13 @@ def main(parts: Sequence[str]) -> None:
         told("facility", measure(x, kinds, "cs.CL", 500, lambda x, *k: facility_location(x, k[1]).rows, 7500))
         for more in ({}, {"nu": 1.2}, {"nu": 1.5}, {"form": "gccg"}):
             told(f"unlike {more}", measure(x, kinds, "cs.CL", 500, by(unlike, **more), 7500))
+    if "volume" in wanted:
+        say("the rest of cs.CL and 17,500 others; 500 chosen, 200 examples")
+        for more in ({"ridge": 0.01}, {"ridge": 1}, {}, {"ridge": 100}, {"eta": 0.5}):
+            told(f"like logdetmi {more}", measure(x, kinds, "cs.CL", 500, by(like, form="logdetmi", **more), 17_500))
+        say("unlike cs.CL: the rest of it and 7,500 others; 500 chosen, 200 examples")
+        for more in ({}, {"ridge": 1}, {"ridge": 10}):
+            told(f"unlike logdetcg {more}", measure(x, kinds, "cs.CL", 500, by(unlike, form="logdetcg", **more), 7500))
 
 
 if __name__ == "__main__":

@@ -189,6 +189,33 @@ def test_rbf_in_parts() -> None:
     assert np.isfinite(chosen.score).all()
 
 
+def test_rbf_gives_shares_where_proposals_cannot_be_judged() -> None:
+    """Each part gives its share, in turns: fewer near ones than at random, in any order, pins and all."""
+    random = np.random.default_rng(9)
+    x = (random.normal(size=(60, 6))[random.integers(0, 60, 900)] + 0.1 * random.normal(size=(900, 6))).astype(
+        np.float32
+    )
+    shares, adds = dpp_map(x, 300, kernel="rbf", gamma=0.05, memory="50KB")
+    whole, _ = dpp_map(x, 300, kernel="rbf", gamma=0.05)
+    chance = random.choice(900, 300, replace=False)
+
+    def volume(rows: NDArray[np.int64]) -> float:
+        apart = ((x[rows][:, None] - x[rows][None]) ** 2).sum(axis=2)
+        return float(np.linalg.slogdet(np.exp(-0.05 * apart) + 0.01 * np.eye(len(rows)))[1])
+
+    assert len(set(shares.tolist())) == 300
+    assert np.isfinite(adds).all()
+    assert volume(chance) < volume(shares) <= volume(whole)
+    turned = random.permutation(900)
+    assert turned[dpp_map(x[turned], 300, kernel="rbf", gamma=0.05, memory="50KB")[0]].tolist() == shares.tolist()
+    pool, keep = Pool(in_place(900), {"vectors": x}), np.arange(900) == 7
+    chosen = Dpp(kernel="rbf", memory="50KB").select(pool, Constraints(Budget("rows", 300), keep=keep))
+    assert chosen.facts["parts"] > 5
+    assert "proposals" not in chosen.facts
+    assert chosen.rows[0] == 7
+    assert len(dpp_map(x, 900, kernel="rbf", memory="1KB")[0]) == 900
+
+
 def test_must_keep_records_take_their_directions_and_quotas_hold() -> None:
     """After e1 is kept, its copy adds next to nothing; a full group leaves the next best of another."""
     x = np.eye(6, dtype=np.float32)[[0, 0, 1, 2, 3, 4]]
@@ -208,8 +235,6 @@ def test_bad_input() -> None:
         dpp_map(x, 3, [1, 2])
     with pytest.raises(OptionError, match="ridge"):
         Dpp(ridge=-1)
-    with pytest.raises(OptionError, match="factor of at most 0 MB, got 50 records times 40"):
-        dpp_map(x, 40, kernel="rbf", memory="1KB")
     x[3, 1] = np.inf
     with pytest.raises(InputError, match="got inf at record 3"):
         dpp_map(x, 3)

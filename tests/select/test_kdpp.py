@@ -16,9 +16,12 @@ from tamis.engine import local
 from tamis.errors import BudgetError, InputError, OptionError, TamisError
 from tamis.select.base import Pool
 from tamis.select.budget.constraints import Budget, Constraints
-from tamis.select.kdpp import Kdpp, _polynomials, inclusion, kdpp, projection_dpp
-from tamis.select.steps.determinantal import Rows, across, eigen, log_quality
+from tamis.select.given.quality import log_quality
+from tamis.select.kdpp import Kdpp, inclusion, kdpp, projection_dpp
+from tamis.select.steps.determinantal import Rows
 from tamis.select.steps.dots import dot
+from tamis.select.steps.drawn import polynomials
+from tamis.select.steps.eigen import across, eigen
 
 Floats = NDArray[np.float64]
 
@@ -184,8 +187,8 @@ def test_small_parts() -> None:
     values = np.array([3.0, 2.0, 0.5, 7.0])
     for k in range(1, 5):
         told = sum(math.prod(s) for s in itertools.combinations(values, k))
-        assert math.exp(_polynomials(values, k)[-1, k]) == pytest.approx(told)
-    many = _polynomials(np.full(500, 1e300), 400)[-1, 400]  # beyond any float, but for logarithms
+        assert math.exp(polynomials(values, k)[-1, k]) == pytest.approx(told)
+    many = polynomials(np.full(500, 1e300), 400)[-1, 400]  # beyond any float, but for logarithms
     assert many == pytest.approx(math.log(math.comb(500, 400)) + 400 * math.log(1e300))
     random = np.random.default_rng(13)
     for width in (1, 15, 16, 17, 64, 100):

@@ -12,29 +12,21 @@ up to date when it may be the largest, and not before. Both leave the choice as 
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tamis.engine import parse_size
-from tamis.kernels.hashing import salt, uniforms
-from tamis.select.base import Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.base import Flags, Parameter, Pool, Ranking
 from tamis.select.budget.filling import Filling
 from tamis.select.budget.greedy import Greedy
-from tamis.select.gain.residual import Residual, spread
-from tamis.select.given.arrays import one_each
-from tamis.select.steps.determinantal import SCALES, Rows, log_quality
-from tamis.vectors.tiles import canonical, subset, zero_rows
+from tamis.select.gain.volume import Volume
+from tamis.select.given.arrays import choose
+from tamis.select.given.embedded import Embedded
+from tamis.select.given.quality import SCALES, log_quality
 
 __all__ = ["Dpp", "dpp_map"]
-
-_Ints = NDArray[np.int64]
-_Floats = NDArray[np.float64]
-_PROPOSED = 2  # proposals of all parts, in multiples of the budget
-_ASIDES = ("dpp: no vector (all zeros)", "dpp: no quality (NaN)")
 
 
 def dpp_map(
@@ -49,7 +41,7 @@ def dpp_map(
     scale: str = "ranks",
     memory: str | int = "2GB",
     keys: NDArray[np.uint64] | None = None,
-) -> tuple[_Ints, _Floats]:
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return `min(k, n)` rows of `x` (`n x d`) in the order of choice, and what each added to `log det L`.
 
     Rows of zeros and rows without quality (NaN) are never chosen. Rows that would add nothing (their vectors
@@ -65,17 +57,12 @@ def dpp_map(
     OptionError
         An option that does not exist or does not fit.
     """
-    k = check_amount(k)
-    x, keys, order = canonical(x, keys)
-    columns: dict[str, Any] = {"vectors": x}
-    if quality is not None:
-        columns["quality"] = one_each(quality, order, len(x), "quality")
     method = Dpp(
         kernel=kernel, ridge=ridge, gamma=gamma, quality=None if quality is None else "quality",
         theta=theta, scale=scale, memory=str(memory),
     )  # fmt: skip
-    chosen = method.select(Pool(keys, columns), Constraints(Budget("rows", k)))
-    return (chosen.rows if order is None else order[chosen.rows]), chosen.score[chosen.rows]
+    rows, chosen = choose(method, k, x, keys=keys, quality=quality)
+    return rows, chosen.score[chosen.rows]
 
 
 class Dpp(Greedy):
@@ -140,77 +127,17 @@ class Dpp(Greedy):
 
         For a record that was not taken, it is at most that.
         """
-        x = pool.vectors("vectors", self.name)
-        zero = zero_rows(x)
-        worth = np.zeros(len(pool))
-        if self.quality:
-            worth = 2 * log_quality(pool.numbers(self.quality, self.name).astype(np.float64), self.theta, self.scale)
-        missing = np.isnan(worth)
         # A must-keep record without quality is chosen, so its direction is taken.
-        missing[filling.kept] = False
-        rows = np.flatnonzero(~zero & ~missing)
-        score = np.full(len(pool), np.nan)
-        aside = np.where(zero, 0, 1).astype(np.int8)
+        signals = {"quality": self.quality} if self.quality else None
+        found = Embedded(pool, self.name, signals, besides=filling.kept)
+        worth = np.zeros(len(pool))
+        if self.quality:  # ranks among all records of the pool
+            worth = 2 * log_quality(pool.numbers(self.quality, self.name).astype(np.float64), self.theta, self.scale)
         self._looked = 0
-        if not len(rows):
-            return Ranking(filling.order(rows), score, self.name, aside, _ASIDES)
-        most = len(filling.kept) + filling.rows
-        gamma, usable, facts = self._gamma(x, rows), rows, {}
-        if gamma and (count := self._parts(len(rows), most)) > 1:
-            rows = self._proposed(x, rows, worth, gamma, count, most, pool.keys, filling, score)
-            facts = {"parts": count, "proposals": len(rows)}
-        volume = Residual(Rows(subset(x, rows), self.kernel), worth[rows], self.ridge, gamma, most, self._bytes)
-        for row in np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)]).tolist():
-            score[rows[row]] = volume.of(row)
-            volume.take(row)
-        taken = 0
-        while not filling.full:
-            volume.bound[~filling.open[rows]] = -np.inf
-            best = volume.best()
-            if best < 0:  # nothing adds anything: what is left of the budget goes down the scores
-                break
-            score[rows[best]] = volume.bound[best]
-            if filling.offer(int(rows[best])):
-                volume.take(best)
-                taken += 1
-        left = np.ones(len(rows), np.bool_)
-        left[np.searchsorted(rows, [*filling.kept[np.isin(filling.kept, rows)], *filling.offers])] = False
-        score[rows[left]] = volume.adds()[left]
-        self._looked += volume.looked
-        order = usable[np.argsort(-score[usable], kind="stable")]
-        facts |= {"taken_by_volume": taken, "comparisons": self._looked}
-        return Ranking(filling.order(order), score, "dpp: adds the most volume", aside, _ASIDES, facts=facts)
-
-    def _gamma(self, x: NDArray[Any], rows: _Ints) -> float:
-        """Return the width of the Gaussian kernel over all usable records; 0 for the products."""
-        if self.kernel != "rbf":
-            return 0.0
-        return self.gamma or 1.0 / max(spread(Rows(subset(x, rows), self.kernel)), 1e-30)
-
-    def _parts(self, m: int, most: int) -> int:
-        """Return into how many parts `m` records are dealt so that no factor is larger than `memory`."""
-        if 8 * m * min(m, most) <= self._bytes or _PROPOSED * most >= m:
-            return 1
-        return math.ceil(math.sqrt(8 * m * _PROPOSED * most / self._bytes))
-
-    def _proposed(
-        self, x: NDArray[Any], rows: _Ints, worth: _Floats, gamma: float, count: int, most: int,
-        keys: NDArray[np.uint64], filling: Filling, score: _Floats,
-    ) -> _Ints:  # fmt: skip
-        """Return the must-keep records and what the parts would choose, ascending; the others get their score.
-
-        Parts are dealt by key, so nothing here is random.
-        """
-        dealt = rows[np.argsort(uniforms(keys[rows], salt(0, "dpp")), kind="stable")]
-        each, found = math.ceil(_PROPOSED * most / count), [filling.kept[np.isin(filling.kept, rows)]]
-        for part in map(np.sort, np.array_split(dealt, count)):
-            volume = Residual(Rows(x[part], self.kernel), worth[part], self.ridge, gamma, each, self._bytes)
-            volume.bound[~filling.open[part]] = -np.inf
-            taken: list[int] = []
-            while len(taken) < each and (best := volume.best()) >= 0:
-                volume.take(best)
-                taken.append(best)
-            score[part] = volume.adds()
-            found.append(part[taken])
-            self._looked += volume.looked
-        return np.unique(np.concatenate(found))
+        if not len(found):
+            return found.ranking(filling.order(found.rows), self.name)
+        volume = Volume(self.kernel, self.ridge, self.gamma, self._bytes)
+        facts = volume.choose(found, worth[found.rows], filling)
+        self._looked = facts["comparisons"]
+        order = found.rows[np.argsort(-found.score[found.rows], kind="stable")]
+        return found.ranking(filling.order(order), "dpp: adds the most volume", facts)

@@ -4,14 +4,12 @@ Sources: k-DPP, Kulesza and Taskar 2011 (which eigenvectors, by elementary symme
 Peres and Virag 2006 (drawing from those); Kulesza and Taskar 2012, 3.3 (the dual form: the eigenvalues of a kernel
 of products are those of a matrix of `d x d`). Exact: no chain, no approximation.
 
-Ours: polynomials in logarithms, so that none overflows; rows drawn through directions of the features, so that
-nothing of `n x k` is held; must-keep records as a condition; where more are wanted than the vectors have dimensions,
-further samples of what is left.
+Ours: must-keep records as a condition; where more are wanted than the vectors have dimensions, further samples of what
+is left; and how it is computed (`steps.drawn`).
 """
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -19,17 +17,20 @@ from numpy.typing import NDArray
 
 from tamis.errors import BudgetError
 from tamis.kernels.hashing import salt, uniforms
-from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
-from tamis.select.budget.constraints import Constraints
-from tamis.select.given.arrays import one_each
-from tamis.select.steps.determinantal import SCALES, Rows, across, counted, drawn, leverage, log_quality, spectrum
-from tamis.vectors.tiles import canonical, zero_rows
+from tamis.select.base import Flags, Parameter, Pool, Ranking, check_amount
+from tamis.select.budget.aware import Aware
+from tamis.select.given.arrays import Given, given
+from tamis.select.given.embedded import Embedded
+from tamis.select.given.quality import SCALES, log_quality
+from tamis.select.steps.determinantal import Rows, leverage, spectrum
+from tamis.select.steps.drawn import chances, drawn, samples, scaled, which
+from tamis.select.steps.eigen import across
 
 __all__ = ["Kdpp", "inclusion", "kdpp", "projection_dpp"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
-_ASIDES = ("kdpp: no vector (all zeros)", "kdpp: no quality (NaN)")
+_Mask = NDArray[np.bool_]
 
 
 def kdpp(
@@ -57,11 +58,10 @@ def kdpp(
     OptionError
         An option that does not exist or does not fit.
     """
-    rows, order = _given(x, quality, Kdpp(kernel=kernel, theta=theta, scale=scale), keys)
+    found, rows = _given(x, quality, Kdpp(kernel=kernel, theta=theta, scale=scale), keys)
     values, directions = spectrum(rows)
-    taken = _which(values, _within(k, len(values)), seed, "kdpp 0")
-    found = drawn(rows, _basis(values, directions, taken), seed, "kdpp 0: rows")
-    return found if order is None else order[found]
+    taken = which(values, _within(k, len(values)), seed, "kdpp 0")
+    return found.back(drawn(rows, scaled(values, directions, taken), seed, "kdpp 0: rows"))
 
 
 def projection_dpp(
@@ -78,11 +78,10 @@ def projection_dpp(
     BudgetError, InputError, OptionError
         As `kdpp`.
     """
-    rows, order = _given(x, None, Kdpp(kernel=kernel), keys)
+    found, rows = _given(x, None, Kdpp(kernel=kernel), keys)
     values, directions = spectrum(rows)
     taken = np.arange(len(values) if k is None else _within(k, len(values)))
-    found = drawn(rows, _basis(values, directions, taken), seed, "kdpp 0: rows")
-    return found if order is None else order[found]
+    return found.back(drawn(rows, scaled(values, directions, taken), seed, "kdpp 0: rows"))
 
 
 def inclusion(
@@ -95,24 +94,21 @@ def inclusion(
     BudgetError, InputError, OptionError
         As `kdpp`.
     """
-    rows, order = _given(x, quality, Kdpp(kernel=kernel, theta=theta, scale=scale), None)
+    found, rows = _given(x, quality, Kdpp(kernel=kernel, theta=theta, scale=scale), None)
     values, directions = spectrum(rows)
-    share = _shares(values, _within(k, len(values)))
-    found = leverage(rows, directions * np.sqrt(share / values)[:, None])
-    if order is None:
-        return found
-    out = np.empty(len(found))
-    out[order] = found
+    share = chances(values, _within(k, len(values)))
+    out = np.empty(len(rows))
+    out[found.back(np.arange(len(rows)))] = leverage(rows, directions * np.sqrt(share / values)[:, None])
     return out
 
 
-def _given(x: Any, quality: Any, method: Kdpp, keys: NDArray[np.uint64] | None) -> tuple[Rows, _Ints | None]:
-    """Return the features of rows in canonical order, and that order."""
-    x, keys, order = canonical(x, keys)
-    rows = Rows(x, method.kernel)
+def _given(x: Any, quality: Any, method: Kdpp, keys: NDArray[np.uint64] | None) -> tuple[Given, Rows]:
+    """Return the pool of some rows, and their features."""
+    found = given(x, keys, quality=quality)
+    rows = Rows(found.pool.vectors("vectors", "kdpp"), method.kernel)
     if quality is not None:
-        _weigh(rows, log_quality(one_each(quality, order, len(x), "quality"), method.theta, method.scale))
-    return rows, order
+        _weigh(rows, log_quality(found.pool.numbers("quality", "kdpp"), method.theta, method.scale))
+    return found, rows
 
 
 def _weigh(rows: Rows, worth: _Floats) -> None:
@@ -130,40 +126,7 @@ def _within(k: int, rank: int) -> int:
     return int(k)
 
 
-def _basis(values: _Floats, directions: _Floats, taken: _Ints) -> _Floats:
-    return np.ascontiguousarray(directions[taken] / np.sqrt(values[taken])[:, None])
-
-
-def _polynomials(values: _Floats, k: int) -> _Floats:
-    """Return logarithms of the elementary symmetric polynomials, `r + 1 x k + 1`: `[m, l]` of the first `m` values."""
-    out = np.full((len(values) + 1, k + 1), -np.inf)
-    out[:, 0] = 0.0
-    for m, value in enumerate(np.log(values).tolist()):
-        out[m + 1, 1:] = np.logaddexp(out[m, 1:], value + out[m, :-1])
-    return out
-
-
-def _which(values: _Floats, k: int, seed: int, purpose: str) -> _Ints:
-    """Draw `k` of the eigenvalues, a set in proportion to their product."""
-    table, left, taken = _polynomials(values, k), k, []
-    chance = counted(len(values), seed, f"{purpose}: directions")
-    for m in range(len(values) - 1, -1, -1):
-        if not left:
-            break
-        if m < left or np.log(chance[m]) < np.log(values[m]) + table[m, left - 1] - table[m + 1, left]:
-            taken.append(m)
-            left -= 1
-    return np.array(taken[::-1], np.int64)
-
-
-def _shares(values: _Floats, k: int) -> _Floats:
-    """Return the probability with which `_which` draws each eigenvalue, adding up to `k`."""
-    before, after = _polynomials(values, k), _polynomials(values[::-1], k)[::-1]
-    others = before[:-1, :k] + after[1:, :k][:, ::-1]  # k - 1 of the others: some before, the rest after
-    return np.asarray(np.exp(np.log(values) + np.logaddexp.reduce(others, axis=1) - before[-1, k]))
-
-
-class Kdpp(Selector):
+class Kdpp(Aware):
     """A random set that is spread out: the larger its volume, the likelier."""
 
     name = "kdpp"
@@ -193,8 +156,6 @@ class Kdpp(Selector):
     quality: str | None
     theta: float
     scale: str
-    _budget: int | None = None
-    _pinned: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None = None
     _products = 0
 
     def needs(self) -> tuple[str, ...]:
@@ -209,74 +170,32 @@ class Kdpp(Selector):
         """Return how many products of a record with a direction the last choice computed."""
         return self._products
 
-    def select(self, pool: Pool, constraints: Constraints, seed: int = 0) -> Chosen:
-        """Draw as many as the budget takes, given the must-keep records, and fill it from the sample.
-
-        A record that a quota refuses is replaced by one at random.
-        """
-        n = len(pool)
-        constraints.validate(n)
-        aware = copy.copy(self)
-        aware._budget = constraints.wanted(n)
-        keep, drop = (np.zeros(n, np.bool_) if pins is None else pins for pins in (constraints.keep, constraints.drop))
-        aware._pinned = (keep, drop)
-        chosen = super(Kdpp, aware).select(pool, constraints, seed)
-        self._products = aware._products
-        return chosen
-
     def rank(self, pool: Pool, seed: int) -> Ranking:
-        """Order: the sample as it was drawn, then the others at random; the score is the probability to be drawn.
+        """Return the order without a budget: one sample, as large as it can be, then the others."""
+        none = np.zeros(len(pool), np.bool_)
+        return self._ranked(pool, seed, None, none, none)
 
-        Must-keep records have none. Without a budget the sample is as large as it can be.
+    def ranked(self, pool: Pool, seed: int, wanted: int, keep: _Mask, drop: _Mask) -> Ranking:
+        """Order: the sample as it was drawn, given the must-keep records, then the others at random.
+
+        The score is the probability to be drawn; must-keep records have none. A record that a quota refuses is
+        replaced by one at random.
         """
-        x = pool.vectors("vectors", self.name)
-        zero, worth = zero_rows(x), np.zeros(len(pool))
-        if self.quality:
+        return self._ranked(pool, seed, max(0, wanted - int(keep.sum())), keep, drop)
+
+    def _ranked(self, pool: Pool, seed: int, left: int | None, keep: _Mask, drop: _Mask) -> Ranking:
+        found = Embedded(pool, self.name, {"quality": self.quality} if self.quality else None)
+        worth = np.zeros(len(pool))
+        if self.quality:  # ranks among all records of the pool
             worth = log_quality(pool.numbers(self.quality, self.name).astype(np.float64), self.theta, self.scale)
-        usable = np.flatnonzero(~zero & ~np.isnan(worth))
-        keep, drop = self._pinned or (zero & False, zero & False)
-        rows = Rows(x, self.kernel)
+        rows = Rows(pool.vectors("vectors", self.name), self.kernel)
         pinned = np.array([rows.feature(i) for i in np.flatnonzero(keep).tolist()]).reshape(-1, rows.width)
         _weigh(rows, worth)
         rows.factor[keep | drop] = 0.0
-        left = len(usable) if self._budget is None else max(0, self._budget - int(keep.sum()))
-        samples, score, facts = self._samples(rows, across(pinned), left, seed)
-        others = usable[np.argsort(uniforms(pool.keys[usable], salt(seed, "kdpp: others")), kind="stable")]
-        order = np.concatenate([samples, others[~np.isin(others, samples)]])
-        aside = np.where(zero, 0, 1).astype(np.int8)
-        return Ranking(order, score, "kdpp: drawn by volume, then at random", aside, _ASIDES, facts=facts)
-
-    def _samples(self, rows: Rows, beside: _Floats, left: int, seed: int) -> tuple[_Ints, _Floats, dict[str, int]]:
-        """Return `left` rows in one sample or several, and the probability to be in the first (or its own) one.
-
-        Features of those drawn become 0.
-        """
-        samples: list[_Ints] = []
-        score, rank = np.full(len(rows), np.nan), 0
-        self._products = 0
-        while left and rows.factor.any():
-            values, directions = spectrum(rows, None if samples else beside)
-            k = min(left, len(values))
-            if not k:
-                break
-            found, share = self._sample(rows, values, directions, k, seed, len(samples))
-            which = found if samples else rows.factor > 0
-            score[which] = share[which]
-            rank = rank or len(values)
-            samples.append(found)
-            rows.factor[found] = 0.0
-            left = 0 if self._budget is None else left - len(found)
-        joined = np.concatenate([np.empty(0, np.int64), *samples])
-        return joined, score, {"rank": rank, "samples": len(samples), "drawn": len(joined)}
-
-    def _sample(
-        self, rows: Rows, values: _Floats, directions: _Floats, k: int, seed: int, turn: int
-    ) -> tuple[_Ints, _Floats]:
-        """Return one sample, and the probability of each record to be in it."""
         leading = self.directions == "leading"
-        taken = np.arange(k) if leading else _which(values, k, seed, f"kdpp {turn}")
-        share = np.where(np.arange(len(values)) < k, 1.0, 0.0) if leading else _shares(values, k)
-        real = share > 0
-        told = leverage(rows, directions[real] * np.sqrt(share[real] / values[real])[:, None])
-        self._products += len(rows) * (len(values) + int(real.sum()) + 2 * k)
-        return drawn(rows, _basis(values, directions, taken), seed, f"kdpp {turn}: rows"), told
+        told = samples(rows, across(pinned), left, leading, seed, self.name)
+        found.score, self._products = told.chance, told.products
+        others = found.rows[np.argsort(uniforms(found.keys, salt(seed, "kdpp: others")), kind="stable")]
+        order = np.concatenate([told.rows, others[~np.isin(others, told.rows)]])
+        facts = {"rank": told.rank, "samples": told.count, "drawn": len(told.rows)}
+        return found.ranking(order, "kdpp: drawn by volume, then at random", facts)

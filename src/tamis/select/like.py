@@ -6,18 +6,19 @@ examples and V the pool, S is chosen greedily for
     flqmi  sum over q in Q of max over j in S of s(q, j)  +  eta * sum over j in S of max over q in Q of s(q, j)
     flvmi  sum over i in V of min(max over j in S of s(i, j), eta * max over q in Q of s(i, q))
     gcmi   sum over j in S, q in Q of s(j, q)
+    logdetmi  log det(K_S) - log det(K_S - eta^2 K_SQ K_Q^-1 K_QS),  K the cosines, with a ridge on the diagonal
 
 flvmi with examples P to keep away from (`unlike`) is the conditional form: of the minimum, nu * max over p in P of
 s(i, p) is taken off, down to 0.
 
 Ours: flvmi is facility location in which each record's similarity counts within a window (`facility.Window`), so
 that lowered gains, rows anew, parts and sampled candidates all serve it; flqmi is facility location of the
-examples by the pool, with a sum beside it.
+examples by the pool, with a sum beside it (`gain.answered`); logdetmi is two volumes that are lowered in the space of
+the features (`gain.mutual`).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -25,19 +26,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis.engine.local import Local
 from tamis.errors import OptionError
-from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking
 from tamis.select.budget.filling import Filling
 from tamis.select.budget.greedy import prices
 from tamis.select.facility import Facility, Window
-from tamis.select.gain.anew import Anew
-from tamis.select.gain.represent import Represented, State
-from tamis.select.gain.submodular import Grown, take
+from tamis.select.gain.answered import Answered, Summed
+from tamis.select.gain.mutual import Told
+from tamis.select.gain.submodular import Grown
 from tamis.select.given.aimed import Aimed, near_examples
-from tamis.vectors.similarity import UNIT, Space, closest, nearness, rectangle, totals
-from tamis.vectors.tiles import canonical, subset, zero_rows
+from tamis.select.given.arrays import choose
+from tamis.select.given.embedded import Embedded
+from tamis.vectors.similarity import Space
 
 __all__ = ["Like", "like"]
 
@@ -53,6 +53,7 @@ def like(
     eta: float = 1.0,
     unlike: Any = None,
     nu: float = 1.0,
+    ridge: float = 10.0,
     metric: str = "cosine",
     algorithm: str = "auto",
     memory: str | int = "1GB",
@@ -73,13 +74,10 @@ def like(
     OptionError
         An option that does not exist or does not fit.
     """
-    k = check_amount(k)
-    x, keys, order = canonical(x, keys)
-    options = {"form": form, "eta": eta, "nu": nu, "metric": metric, "algorithm": algorithm, "memory": str(memory)}
-    method = Like(**options).told([target], [] if unlike is None else [unlike])
-    chosen = method.select(Pool(keys, {"vectors": x}), Constraints(Budget("rows", k)), seed)
-    rows, gains = chosen.rows, chosen.score[chosen.rows]
-    return Grown(rows if order is None else order[rows], gains, chosen.facts["objective"], dict(chosen.facts))
+    method = Like(form=form, eta=eta, nu=nu, ridge=ridge, metric=metric, algorithm=algorithm, memory=str(memory))
+    method = method.told([target], [] if unlike is None else [unlike])
+    rows, chosen = choose(method, k, x, keys=keys, seed=seed)
+    return Grown(rows, chosen.score[chosen.rows], chosen.facts["objective"], dict(chosen.facts))
 
 
 class Like(Aimed, Facility):
@@ -88,8 +86,14 @@ class Like(Aimed, Facility):
     name = "like"
     title = "Like a target: submodular mutual information of vectors"
     source = "Iyer et al. 2021, Kothawade et al. 2021 (PRISM); lowered gains, windows: ours"
-    cost = "flqmi, gcmi O(n q d) for q examples, 2 n q bytes up to `memory`; flvmi as facility"
-    promises = "at least 1 - 1/e = 63 % of the best objective (flqmi; flvmi not in parts), the best of all (gcmi)"
+    cost = (
+        "flqmi, gcmi O(n q d) for q examples, 2 n q bytes up to `memory`; flvmi as facility; logdetmi O(n d (q + k))"
+        " and O(n) memory, or parts"
+    )
+    promises = (
+        "at least 1 - 1/e = 63 % of the best objective (flqmi; flvmi not in parts), the best of all (gcmi), nothing"
+        " (logdetmi)"
+    )
     use_when = "you have examples of what you want, and meaning matters more than words"
     fails_when = "the vectors do not see what makes the examples special; or very many are wanted from few examples"
     later = (
@@ -100,25 +104,40 @@ class Like(Aimed, Facility):
     reads = ("target", "unlike")
     parameters = (
         Parameter(
-            "form", str, "flqmi", "what is shared with the examples: flqmi covers them, flvmi their surroundings "
-            "in the pool, gcmi adds up similarities", ("flqmi", "flvmi", "gcmi"),
+            "form", str, "flqmi", "what is shared with the examples: flqmi covers them, flvmi their surroundings in "
+            "the pool, gcmi adds up similarities, logdetmi is what the set tells of them",
+            ("flqmi", "flvmi", "gcmi", "logdetmi"),
         ),
-        Parameter("eta", float, 1.0, "flqmi: weight of nearness beside coverage; flvmi: of the examples", low=0),
+        Parameter("eta", float, 1.0, "weight: flqmi of nearness, flvmi and logdetmi (up to 1) of the examples", low=0),
         Parameter("nu", float, 1.0, "flvmi with --unlike: weight of the examples to keep away from", low=0),
+        Parameter("ridge", float, 10.0, "logdetmi: added to the diagonal, which is 1", (), 1e-6, 1e6),
         *Facility.parameters,
     )  # fmt: skip
 
     form: str
     eta: float
     nu: float
+    ridge: float
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        if self.form != "flvmi" and self.algorithm in ("parts", "stochastic"):
+        parts = self.form == "flvmi" or (self.form == "logdetmi" and self.algorithm == "parts")
+        if not parts and self.algorithm in ("parts", "stochastic"):
             raise OptionError(
                 f"method 'like', algorithm '{self.algorithm}': expected with form=flvmi, got form={self.form}."
             )
         self.growth = 2.0 if self.form == "flvmi" else 1.0  # type: ignore[misc]
+        self._form = self._made()
+        if self.form != "flvmi":  # parts are dealt by key there, so the seed decides nothing
+            self.flags = type(self).flags  # type: ignore[misc]
+
+    def _made(self) -> Answered | Summed | Told | None:
+        """Return how the form chooses; None for flvmi, which is facility location within a window."""
+        if self.form == "flqmi":
+            return Answered(self.metric, self.eta, self.algorithm, self._bytes, self.memory)
+        if self.form == "gcmi":
+            return Summed(self.metric)
+        return Told(self.metric, self.eta, self.ridge, self.algorithm) if self.form == "logdetmi" else None
 
     def told(self, target: Sequence[Any] = (), unlike: Sequence[Any] = ()) -> Like:
         """Return the method for these examples; OptionError for some to keep away from, where the form has none."""
@@ -129,8 +148,7 @@ class Like(Aimed, Facility):
     def holds(self, n: int) -> int:
         """Return the bytes of the matrix, no more than `memory` allows, and of the examples."""
         asked = 0 if self.target is None else len(self.target)
-        size = {"flvmi": 2 * n * n, "flqmi": 2 * n * asked, "gcmi": 0}[self.form]
-        return min(self._bytes, size) + self.held()
+        return (super().holds(n) if self._form is None else self._form.holds(n, asked)) + self.held()
 
     def within(self, room: int, n: int) -> Facility:
         """Return the method with a matrix that leaves room for the examples, unless `memory` was given."""
@@ -148,49 +166,13 @@ class Like(Aimed, Facility):
         target = self.examples("target", pool)
         if self.unlike is not None:
             self.examples("unlike", pool)
-        if self.form == "flvmi":
+        if self._form is None:
             return super().greedily(pool, filling, seed)
-        x = pool.vectors("vectors", self.name)
-        zero = zero_rows(x)
-        rows = np.flatnonzero(~zero)
-        score = np.full(len(pool), np.nan)
-        space = Space(subset(x, rows), self.metric)
-        asked, price = space.other(target), prices(filling, self.per_token)[rows]
-        self._looked = len(rows) * len(asked)
-        if self.form == "gcmi":
-            score[rows] = totals(space, Local(), asked) / UNIT
-            facts: dict[str, Any] = {}
-        else:
-            facts = self._cover(space, asked, rows, price, filling, score)
-        left = rows[np.argsort(-score[rows] / price, kind="stable")]
-        aside = np.where(zero, 0, -1).astype(np.int8)
-        words = "like: shares most with the target"
-        return Ranking(filling.order(left), score, words, aside, self.asides(), facts=facts)
-
-    def _cover(
-        self, space: Space, asked: Space, rows: _Ints, price: NDArray[np.float64], filling: Filling, score: Any
-    ) -> dict[str, Any]:
-        """Choose for flqmi; the matrix has a row an example."""
-        engine = Local()
-        every, chosen = np.arange(len(space)), filling.kept[np.isin(filling.kept, rows)]
-        best = closest(asked, None, np.searchsorted(rows, chosen), engine, space)
-        size = 2 * len(asked) * len(space)
-        fits = size <= self._bytes
-        if self.algorithm == "whole" and not fits:
-            raise OptionError(
-                f"method 'like', algorithm 'whole': {len(asked):,} examples and {len(space):,} records need "
-                f"{size >> 20:,} MB for similarities, memory is {self.memory}. Raise it, or leave it to algorithm=auto."
-            )
-        state: Represented | Anew
-        if fits and self.algorithm != "anew":
-            state = Represented(rectangle(asked, None, every, engine, space), best, engine.threads)
-        else:
-            state = Anew(space, best, engine, of=asked)
-        near = np.rint(self.eta * UNIT * near_examples(space, self.target)).astype(np.int64)
-        with state:
-            take(_Beside(state, near), filling, rows, price, score)
-            self._looked += state.updates
-        return {"algorithm": "anew" if isinstance(state, Anew) else "whole", "similarities": self._looked}
+        found = Embedded(pool, self.name)
+        price = prices(filling, self.per_token)[found.rows]
+        facts, self._looked = self._form.choose(found, target, price, filling)
+        left = found.rows[np.argsort(-found.score[found.rows] / price, kind="stable")]
+        return found.ranking(filling.order(left), "like: shares most with the target", facts)
 
     def finished(self, pool: Pool, chosen: Chosen) -> Chosen:
         """Add the exact objective, and how near the chosen and the pool are to the target, in the mean."""
@@ -203,25 +185,6 @@ class Like(Aimed, Facility):
 
     def objective(self, space: Space, chosen: _Ints) -> float:
         """Return the objective of the `chosen` of a space's rows."""
-        if self.form == "flvmi":
+        if self._form is None or self.target is None:
             return super().objective(space, chosen)
-        asked = space.other(np.empty((0, space.tiles.width), np.float32) if self.target is None else self.target)
-        part = space.part(chosen)
-        if self.form == "gcmi":
-            return float(totals(part, Local(), asked).sum()) / UNIT
-        return math.fsum(nearness(asked, chosen, Local(), space)) + self.eta * math.fsum(
-            near_examples(part, self.target)
-        )
-
-
-class _Beside:
-    """A state with a sum beside it: each candidate adds `sums` of its own."""
-
-    def __init__(self, state: State, sums: _Ints) -> None:
-        self.state, self.sums, self.unit, self.best = state, sums, state.unit, state.best
-        self.gains = state.gains + sums
-
-    def add(self, candidate: int) -> None:
-        """Take a candidate."""
-        self.state.add(candidate)
-        np.add(self.state.gains, self.sums, out=self.gains)
+        return self._form.value(space, chosen, self.target)

@@ -15,7 +15,6 @@ proportion to a bound on it and weighted by 1 / (k p), a sample has nearly the l
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -23,18 +22,18 @@ from numpy.typing import NDArray
 
 from tamis.errors import InputError, OptionError
 from tamis.select.base import Flags, Parameter, Pool, check_amount
-from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.budget.fair import Proportional, repeated
-from tamis.select.steps.determinantal import Rows, leverage, spectrum
-from tamis.vectors.kmeans import kmeans
-from tamis.vectors.tiles import in_order, matrix, zero_rows
+from tamis.select.given.arrays import choose, given
+from tamis.select.steps.determinantal import Rows
+from tamis.select.steps.leverage import by_clusters, design, lewis, scores
+from tamis.vectors.tiles import matrix, zero_rows
 
 __all__ = ["Sensitivity", "sensitivity"]
 
+_ASIDES = ("sensitivity: no vector (all zeros)", "sensitivity: no label (NaN)")
+
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
-_ASIDES = ("sensitivity: no vector (all zeros)", "sensitivity: no label (NaN)")
-_STEPS = 30  # of the fixed point of Lewis weights; each halves the error
 
 
 def sensitivity(
@@ -67,28 +66,22 @@ def sensitivity(
         An option that does not exist or does not fit.
     """
     k, x = check_amount(k), matrix(x)
-    label = None if labels is None else "labels"
-    method = Sensitivity(loss=loss, label=label, bound=bound, clusters=clusters, intercept=intercept, mix=mix)
-    zero_rows(x)
-    x, keys, order = in_order(x, keys)
-    columns = {"vectors": x}
-    if labels is not None:
-        numbers = np.asarray(labels, np.float64)
-        if numbers.shape != (len(x),) or not np.isfinite(numbers).all():
-            raise InputError(f"labels: expected {len(x)} finite numbers, one a row, got an array of {numbers.shape}.")
-        columns["labels"] = numbers if order is None else numbers[order]
-    pool = Pool(keys, columns)
-    if repeats:
-        share = method.shares(pool, seed)[0]
-        if not share.any():
-            raise InputError(
-                f"sensitivity: expected vectors that are not all zeros, got {len(x)} rows of nothing else."
-            )
-        rows, weight = repeated(share, k, seed, "sensitivity: repeats")
-    else:
-        chosen = method.select(pool, Constraints(Budget("rows", k)), seed)
-        rows, weight = chosen.rows, chosen.weight[chosen.rows]
-    return (rows if order is None else order[rows]), weight
+    method = Sensitivity(
+        loss=loss, label=None if labels is None else "labels", bound=bound, clusters=clusters, intercept=intercept,
+        mix=mix,
+    )  # fmt: skip
+    numbers = None if labels is None else np.asarray(labels, np.float64)
+    if numbers is not None and (numbers.shape != (len(x),) or not np.isfinite(numbers).all()):
+        raise InputError(f"labels: expected {len(x)} finite numbers, one a row, got an array of {numbers.shape}.")
+    if not repeats:
+        rows, chosen = choose(method, k, x, keys=keys, seed=seed, labels=numbers)
+        return rows, chosen.weight[chosen.rows]
+    found = given(x, keys, labels=numbers)
+    share = method.shares(found.pool, seed)[0]
+    if not share.any():
+        raise InputError(f"sensitivity: expected vectors that are not all zeros, got {len(x)} rows of nothing else.")
+    rows, weight = repeated(share, k, seed, "sensitivity: repeats")
+    return found.back(rows), weight
 
 
 class Sensitivity(Proportional):
@@ -130,12 +123,12 @@ class Sensitivity(Proportional):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        for option, loss, given in (
+        for option, loss, told in (
             ("label", "squares", self.label is not None),
             ("bound", "logistic", self.bound != "root"),
             ("clusters", "kmeans", self.clusters is not None),
         ):
-            if given and self.loss != loss:
+            if told and self.loss != loss:
                 raise OptionError(
                     f"method 'sensitivity', option '{option}': expected loss={loss}, got loss={self.loss}."
                 )
@@ -169,66 +162,12 @@ class Sensitivity(Proportional):
 
     def _bounds(self, x: NDArray[Any], label: _Floats | None, keys: NDArray[np.uint64], seed: int) -> _Floats:
         """Return a bound on each row's sensitivity, up to a common factor."""
-        n = len(x)
         if self.loss == "kmeans" and self.clusters is not None:
-            return _by_clusters(x, self.clusters, keys, seed)
-        rows = Rows(_design(x, label, self.intercept or self.loss == "kmeans", self.loss != "kmeans"), "linear")
-        self._products = n * rows.width
+            return by_clusters(x, self.clusters, keys, seed)
+        rows = Rows(design(x, label, self.intercept or self.loss == "kmeans", self.loss != "kmeans"), "linear")
+        self._products = len(x) * rows.width
         if self.loss == "kmeans":
             return rows.square
         if self.loss == "squares":
-            return _leverage(rows)
-        if self.bound == "lewis":
-            return _lewis(rows) + 1 / n
-        return np.asarray(np.sqrt(_leverage(rows)) + 1 / n)
-
-
-def _design(x: NDArray[Any], label: _Floats | None, centred: bool, constant: bool) -> NDArray[np.float32]:
-    """Return the vectors less their mean, if `centred`; beside them the label and a constant, if so wanted.
-
-    Both are of about the size of a number of the vectors: leverage does not change with that, but rounding does.
-    """
-    out = np.zeros((len(x), x.shape[1] + (label is not None) + (centred and constant)), np.float32)
-    out[:, : x.shape[1]] = x
-    if centred:
-        out[:, : x.shape[1]] -= (np.add.reduce(out[:, : x.shape[1]], axis=0, dtype=np.float64) / len(x)).astype(
-            np.float32
-        )
-    size = math.sqrt(float(np.mean(np.mean(out[:, : x.shape[1]] ** 2, axis=1, dtype=np.float64)))) or 1.0
-    if label is not None:
-        scaled = label / (float(np.abs(label).max()) or 1.0)  # or squares of large numbers are infinite
-        scaled = scaled - scaled.mean() if centred else scaled
-        out[:, x.shape[1]] = scaled * size / (math.sqrt(float(np.mean(scaled**2))) or 1.0)
-    if centred and constant:
-        out[:, -1] = size
-    return out
-
-
-def _leverage(rows: Rows) -> _Floats:
-    values, directions = spectrum(rows)
-    return np.minimum(leverage(rows, directions / np.sqrt(values)[:, None]), 1.0)
-
-
-def _lewis(rows: Rows) -> _Floats:
-    """Return the l1 Lewis weights: those with which each row's leverage, weighted by their inverse, is the weight.
-
-    By the fixed point of Cohen and Peng 2015, which comes nearer by half with every step.
-    """
-    weight, factor = np.ones(len(rows)), rows.factor.copy()
-    for _ in range(_STEPS):
-        rows.factor[:] = factor / np.sqrt(np.maximum(weight, 1e-30))
-        last, weight = weight, np.sqrt(weight * _leverage(rows))
-        if np.abs(weight - last).max() <= 1e-4 * weight.max():
-            break
-    return weight
-
-
-def _by_clusters(x: NDArray[Any], clusters: int, keys: NDArray[np.uint64], seed: int) -> _Floats:
-    """Return the bounds by distance to the nearest of some centres (Bachem, Lucic and Krause 2017, algorithm 2)."""
-    found = kmeans(x, clusters, seed=seed, keys=keys)
-    square, size = found.squared.astype(np.float64), np.bincount(found.labels)
-    mean = float(np.cumsum(square)[-1]) / len(x)
-    inside = np.bincount(found.labels, square) / np.maximum(size, 1)
-    alpha = 16 * (math.log2(len(found.centroids)) + 2)
-    far = alpha * (square + 2 * inside[found.labels]) / mean if mean > 0 else np.zeros(len(x))
-    return np.asarray(far + 4 * len(x) / size[found.labels])
+            return scores(rows)
+        return (lewis(rows) if self.bound == "lewis" else np.sqrt(scores(rows))) + 1 / len(x)

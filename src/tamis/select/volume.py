@@ -23,14 +23,15 @@ from tamis.errors import BudgetError, InputError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
 from tamis.select.budget.constraints import Constraints
-from tamis.select.steps.determinantal import Rows, counted, drawn, leverage, spectrum
-from tamis.vectors.tiles import canonical, zero_rows
+from tamis.select.given.arrays import given
+from tamis.select.given.embedded import Embedded
+from tamis.select.steps.determinantal import Rows, counted, leverage, spectrum
+from tamis.select.steps.drawn import drawn, scaled
 
 __all__ = ["Volume", "volume"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
-_ASIDE = ("volume: no vector (all zeros)",)
 
 
 def volume(
@@ -58,11 +59,11 @@ def volume(
         An option that does not exist or does not fit.
     """
     method = Volume(directions=directions, kernel=kernel)
-    x, keys, order = canonical(x, keys)
-    rows = Rows(x, method.kernel)
+    told = given(x, keys)
+    rows = Rows(told.pool.vectors("vectors", "volume"), method.kernel)
     basis = method._basis(rows, None)
     if not len(basis):
-        raise InputError(f"volume: expected vectors that are not all zeros, got {len(x)} rows of nothing else.")
+        raise InputError(f"volume: expected vectors that are not all zeros, got {len(rows)} rows of nothing else.")
     if check_amount(k) < len(basis):
         raise BudgetError(
             f"volume: expected k of at least {len(basis)}, the number of directions, got {k}. Ask for more, or for the"
@@ -72,9 +73,8 @@ def volume(
     first = drawn(rows, basis, seed, "volume: rows")
     reached = np.cumsum(share)
     others = np.searchsorted(reached, counted(k - len(first), seed, "volume: others") * reached[-1], side="right")
-    found = np.concatenate([first, np.minimum(others, len(x) - 1)])
-    weight = len(basis) / share[found] / k
-    return (found if order is None else order[found]), weight
+    found = np.concatenate([first, np.minimum(others, len(rows) - 1)])
+    return told.back(found), len(basis) / share[found] / k
 
 
 class Volume(Selector):
@@ -120,7 +120,7 @@ class Volume(Selector):
         values, directions = spectrum(rows)
         count = min(x for x in (len(values), self.directions, most) if x is not None)
         self._products = len(rows) * (rows.width + 2 * count)
-        return np.ascontiguousarray(directions[:count] / np.sqrt(values[:count])[:, None])
+        return scaled(values, directions, np.arange(count))
 
     def rank(self, pool: Pool, seed: int) -> Ranking:
         """Order: the sample of the projection DPP, then independent draws by leverage; the score is the leverage."""
@@ -128,23 +128,19 @@ class Volume(Selector):
 
     def _ranked(self, pool: Pool, seed: int) -> tuple[Ranking, _Ints, _Floats]:
         """Return the ranking, the sample of the projection DPP and the time at which each other record comes up."""
-        x = pool.vectors("vectors", self.name)
-        zero = zero_rows(x)
-        rows = Rows(x, self.kernel)
+        found = Embedded(pool, self.name)
+        rows = Rows(pool.vectors("vectors", self.name), self.kernel)
         if self._pinned is not None:
             rows.factor[self._pinned] = 0.0
         basis = self._basis(rows, self._budget)
-        share = leverage(rows, basis)
+        found.score = share = leverage(rows, basis)
         first = drawn(rows, basis, seed, "volume: rows")
         # Independent draws in proportion to leverage: each record comes up first after an exponential time.
         with np.errstate(divide="ignore"):
             time = -np.log(uniforms(pool.keys, salt(seed, "volume: others"))) / share
-        others = np.flatnonzero(~zero)
-        others = others[np.argsort(time[others], kind="stable")]
+        others = found.rows[np.argsort(time[found.rows], kind="stable")]
         order = np.concatenate([first, others[~np.isin(others, first)]])
-        facts = {"directions": len(basis)}
-        aside = np.where(zero, 0, -1).astype(np.int8)
-        return Ranking(order, share, "volume: drawn by volume, then leverage", aside, _ASIDE, facts=facts), first, time
+        return found.ranking(order, "volume: drawn by volume, then leverage", {"directions": len(basis)}), first, time
 
     def select(self, pool: Pool, constraints: Constraints, seed: int = 0) -> Chosen:
         """Draw as many as the budget takes, the must-keep records aside, and weigh them.

@@ -18,7 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tamis.errors import OptionError
-from tamis.select.steps.determinantal import DUST, Rows
+from tamis.select.steps.determinantal import DUST, Rows, leverage
 from tamis.select.steps.dots import dot
 
 __all__ = ["Residual", "spread"]
@@ -43,6 +43,9 @@ class Residual:
         Records that will be taken, about.
     memory : int
         Bytes that the factor of the Gaussian kernel may take.
+    beside : float64 array of shape (m, d), or None
+        Directions that are taken from the start, for products of features: such as `volumes.covered` returns of
+        examples, times a weight.
 
     Attributes
     ----------
@@ -57,17 +60,25 @@ class Residual:
         The factor does not fit.
     """
 
-    def __init__(self, rows: Rows, worth: _Floats, ridge: float, gamma: float, most: int, memory: int) -> None:
+    def __init__(
+        self, rows: Rows, worth: _Floats, ridge: float, gamma: float, most: int, memory: int,
+        beside: _Floats | None = None,
+    ) -> None:  # fmt: skip
         self.rows, self.worth, self.looked = rows, worth, 0
         self._ridge, self._gamma, self._memory = ridge, gamma, memory
         self._left = (np.ones(len(rows)) if gamma else rows.diagonal) + ridge
         self._dust = DUST * float(self._left.max(initial=0.0))
-        self._done = np.zeros(len(rows), np.int64)
-        self._taken = 0
-        self._picks, self._root = np.empty(0, np.int64), np.empty(0)
-        self._chosen, self._factor = np.empty((0, rows.width)), np.empty((0, 0))
+        self._chosen = np.empty((0, rows.width)) if beside is None else beside
+        self._given = self._taken = len(self._chosen)
+        if self._given:
+            self._left = np.maximum(self._left - leverage(rows, self._chosen), 0.0)
+            self.looked += len(rows) * self._given
+        self._done = np.full(len(rows), self._taken, np.int64)
+        self._picks, self._root, self._factor = np.empty(0, np.int64), np.empty(0), np.empty((0, 0))
         self._grow(most)
         self.bound = self.adds()
+        if self._given:
+            self.bound[self._left <= self._dust] = -np.inf
 
     def adds(self) -> _Floats:
         """Return what the records add as far as it is known, and at least what rounding would leave (`n`)."""
@@ -111,14 +122,14 @@ class Residual:
         if self._left[row] <= self._dust:
             return
         if self._taken == len(self._picks):
-            self._grow(2 * self._taken + 16)
+            self._grow(2 * (self._taken - self._given) + 16)
         root = np.sqrt(self._left[row])
         self._picks[self._taken], self._root[self._taken] = row, root
         if self._gamma:
             self._chosen[self._taken] = self.rows.vector(row)
         else:
             direction = self.rows.feature(row)
-            _upright(direction, self._chosen, self._taken, self._ridge == 0)
+            _upright(direction, self._chosen, self._taken, self._ridge == 0 and not self._given)
             self._chosen[self._taken] = direction / root
         self._taken += 1
 
@@ -131,8 +142,8 @@ class Residual:
         return *told, self._taken, self._picks, self._root, self._chosen, self._factor
 
     def _grow(self, most: int) -> None:
-        """Make room for `most` taken records."""
-        most = min(len(self.rows), most)
+        """Make room for `most` taken records, besides the directions that were given."""
+        most = self._given + min(len(self.rows), most)
         if self._gamma:
             size = 8 * most * len(self.rows)
             if size > self._memory:

@@ -1,4 +1,4 @@
-"""What the determinantal methods share: rows with a factor, products and eigenvalues without threads' noise, draws.
+"""What the determinantal methods share: rows with a factor, their products, spectrum and leverage, without noise.
 
 The kernel of `n` records is never built. Row `i` of the vectors, times a factor, is the feature of record `i`; a
 determinant of products of features is a squared volume, and all that is asked about it is answered in the space of
@@ -14,35 +14,19 @@ from typing import Any
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from tamis.engine.local import Local
-from tamis.errors import TamisError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.steps.dots import dot
+from tamis.select.steps.eigen import across, eigen
 from tamis.vectors.gram import BLOCK, gram
 
-__all__ = [
-    "DUST",
-    "SCALES",
-    "Rows",
-    "across",
-    "counted",
-    "drawn",
-    "eigen",
-    "leverage",
-    "log_quality",
-    "spectrum",
-]
+__all__ = ["DUST", "Rows", "across", "counted", "eigen", "leverage", "spectrum"]
 
 DUST = 1e-10
 """What is left of a volume, or an eigenvalue over the largest, below which it is rounding."""
 
-SCALES = ("ranks", "raw")
-"""How a signal of quality is read: as the share of the other records that are worse, or as it is."""
-
 _HELD = 1 << 30  # bytes up to which the vectors are held as float32
-_SWEEPS = 60  # of rotations; six to twelve do
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
@@ -116,21 +100,6 @@ def counted(count: int, seed: int, purpose: str) -> _Floats:
     return np.asarray(uniforms(keys, salt(seed, purpose)))
 
 
-def across(features: _Floats) -> _Floats:
-    """Return orthonormal directions that span features (`m x d`): a row each, fewer where they depend on each other."""
-    out = np.zeros_like(features)
-    count = 0
-    for feature in features:
-        left = feature.copy()
-        for _ in range(2):  # the second time takes away what rounding left
-            left -= (out[:count] * (out[:count] * left).sum(axis=1)[:, None]).sum(axis=0)
-        size = float((left * left).sum())
-        if size > DUST * float((feature * feature).sum()):
-            out[count] = left / np.sqrt(size)
-            count += 1
-    return out[:count]
-
-
 def spectrum(rows: Rows, beside: _Floats | None = None) -> tuple[_Floats, _Floats]:
     """Return the eigenvalues of the kernel that are not 0, falling, and directions (`r x d`), one for each.
 
@@ -147,24 +116,6 @@ def spectrum(rows: Rows, beside: _Floats | None = None) -> tuple[_Floats, _Float
     return values[real], directions[real]
 
 
-def eigen(matrix: _Floats) -> tuple[_Floats, _Floats]:
-    """Return the eigenvalues of a symmetric `d x d` matrix, falling, and their directions as rows. O(d^3).
-
-    By rotations of two rows at a time (Jacobi 1846), in one fixed order.
-
-    Raises
-    ------
-    TamisError
-        They were not found: the matrix is not finite.
-    """
-    turned, directions = np.array(matrix, np.float64), np.eye(len(matrix))
-    if not np.isfinite(turned).all() or not _rotate(turned, directions):
-        raise TamisError("eigenvalues: expected a symmetric matrix of finite numbers, got another.")
-    values = np.diagonal(turned).copy()
-    order = np.argsort(-values, kind="stable")
-    return values[order], directions[order]
-
-
 def leverage(rows: Rows, basis: _Floats) -> _Floats:
     """Return the sum of the squares of each feature along some directions, `basis` (`m x d`). O(n d m)."""
     out, columns = np.empty(len(rows)), np.ascontiguousarray(basis.T)
@@ -174,39 +125,6 @@ def leverage(rows: Rows, basis: _Floats) -> _Floats:
         _leverage(rows.block(i), rows.factor[part], columns, out[part])
 
     rows.each(one)
-    return out
-
-
-def drawn(rows: Rows, basis: _Floats, seed: int, purpose: str) -> _Ints:
-    """Draw one row a direction: the determinantal process that projects on `m` directions, `basis` (`m x d`).
-
-    The products of the features with the directions must be orthonormal over the rows. Each row is drawn in
-    proportion to what is left of its squared length; then that direction is taken away from all (Hough et al.
-    2006). Rows whose factor is 0 are never drawn. O(n d m).
-    """
-    left = leverage(rows, basis)
-    out, done = np.empty(len(basis), np.int64), np.zeros((len(basis), len(basis)))
-    for t, uniform in enumerate(counted(len(basis), seed, purpose).tolist()):
-        row = int(_pick(left, uniform))
-        if row < 0:
-            return out[:t]
-        feature = (basis * rows.feature(row)).sum(axis=1)
-        for _ in range(2):  # the second time takes away what rounding left
-            feature -= (done[:t] * (done[:t] * feature).sum(axis=1)[:, None]).sum(axis=0)
-        done[t] = feature / np.sqrt((feature * feature).sum())
-        rows.lower(left, np.ascontiguousarray((basis * done[t][:, None]).sum(axis=0)))
-        left[row] = 0.0
-        out[t] = row
-    return out
-
-
-def log_quality(quality: _Floats, theta: float, scale: str) -> _Floats:
-    """Return `theta` times the quality of `n` records, read by one of `SCALES`; NaN where there is none."""
-    if scale == "raw":
-        return np.asarray(theta * quality)
-    rated = ~np.isnan(quality)
-    out = np.full(len(quality), np.nan)
-    out[rated] = theta * (rankdata(quality[rated]) - 1) / max(int(rated.sum()) - 1, 1)
     return out
 
 
@@ -240,51 +158,3 @@ def _lower(block, factor, direction, left):  # type: ignore[no-untyped-def]
     for i in range(len(block)):
         along = factor[i] * dot(block[i], direction, len(direction))
         left[i] = max(left[i] - along * along, 0.0)
-
-
-@njit(nogil=True, cache=True)
-def _pick(left, uniform):  # type: ignore[no-untyped-def]
-    """Return a row in proportion to `left`; -1 where nothing is left."""
-    total = 0.0
-    for i in range(len(left)):
-        total += left[i]
-    target, found, reached = uniform * total, -1, 0.0
-    for i in range(len(left)):
-        if left[i] > 0.0:
-            found = i
-            reached += left[i]
-            if reached > target:
-                break
-    return found
-
-
-@njit(nogil=True, cache=True)
-def _rotate(a, directions):  # type: ignore[no-untyped-def]
-    """Rotate pairs of rows and columns of `a` until only its diagonal is left; say whether that succeeded."""
-    n = len(a)
-    for _ in range(_SWEEPS):
-        beside, along = 0.0, 0.0
-        for p in range(n):
-            along += a[p, p] * a[p, p]
-            for q in range(p):
-                beside += a[p, q] * a[p, q]
-        if beside <= 1e-30 * along:
-            return True
-        for p in range(n - 1):
-            for q in range(p + 1, n):
-                if a[p, q] * a[p, q] <= 1e-40 * along:
-                    continue
-                half = (a[q, q] - a[p, p]) / (2.0 * a[p, q])
-                t = 1.0 / (abs(half) + np.sqrt(half * half + 1.0))
-                t = t if half >= 0.0 else -t
-                c = 1.0 / np.sqrt(t * t + 1.0)
-                s = t * c
-                for j in range(n):
-                    one, other = a[p, j], a[q, j]
-                    a[p, j], a[q, j] = c * one - s * other, s * one + c * other
-                    one, other = directions[p, j], directions[q, j]
-                    directions[p, j], directions[q, j] = c * one - s * other, s * one + c * other
-                for j in range(n):
-                    one, other = a[j, p], a[j, q]
-                    a[j, p], a[j, q] = c * one - s * other, s * one + c * other
-    return False
