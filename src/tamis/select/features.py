@@ -33,9 +33,8 @@ from tamis.signals.ngrams import Ngrams
 
 __all__ = ["Features", "feature_based"]
 
-_Ints = NDArray[np.int64]
 _ASIDE = ("features: nothing in it",)
-_BYTES = {"ngrams": 8, "vectors": 4}  # of a feature of a record
+_BYTES = {"ngrams": 8, "vectors": 2}  # of a feature of a record
 _LEAST = 1 << 15
 
 
@@ -166,16 +165,16 @@ class Features(Greedy):
             return Source.of_lists(pool.lists("ngrams", self.name), self.buckets, rare=self.weights == "idf")
         return Source.of_vectors(pool.vectors("vectors", self.name), self._given)
 
-    def _parts(self, sizes: _Ints) -> int:
+    def _parts(self, source: Source) -> int:
         """Return how many parts the records are dealt into; 1: all are looked at together."""
-        held = _BYTES[self.of] * int(sizes.sum())
+        held, there = source.each * int(source.sizes.sum()), int((source.sizes > 0).sum())
         needed = math.ceil(held / self._bytes)
         if self.algorithm == "lazy" and needed > 1:
             raise OptionError(
-                f"method 'features', algorithm 'lazy': {len(sizes):,} records need {held >> 20:,} MB for features, "
+                f"method 'features', algorithm 'lazy': {there:,} records need {held >> 20:,} MB for features, "
                 f"memory is {self.memory}. Raise it (-O memory=...), or let algorithm=parts divide the pool."
             )
-        return max(1, min(len(sizes), self.parts or needed))
+        return max(1, min(there, self.parts or needed))
 
     def greedily(self, pool: Pool, filling: Filling, seed: int) -> Ranking:
         """Offer what adds most; the score is what a record added, or would add to those chosen."""
@@ -187,7 +186,7 @@ class Features(Greedy):
         if self.algorithm == "stochastic":
             facts = work.sampled(rows, self.eps, seed)
         else:
-            facts = work.in_parts(rows, pool.keys[rows], self._parts(source.sizes[rows]), seed)
+            facts = work.in_parts(rows, pool.keys[rows], self._parts(source), seed)
         self._computed = work.computed
         left = rows[np.argsort(-work.score[rows] / price[rows], kind="stable")]
         words = "features: adds most to what is there"

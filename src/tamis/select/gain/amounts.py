@@ -56,11 +56,14 @@ class Source:
         The most features each may have; 0 for a record without any.
     weights : float64 array of shape (1 or 2, d)
         What each feature counts: one row for counts, two for numbers, by their sign.
+    each : int
+        Bytes of a feature of a record, while they are there.
     """
 
     read: Callable[[_Ints], Amounts]
     sizes: _Ints
     weights: _Floats
+    each: int
 
     @staticmethod
     def of_lists(lists: Lists, buckets: int, *, rare: bool = False) -> Source:
@@ -68,7 +71,7 @@ class Source:
 
         `n` are the records that have any. Reading raises InputError for a number that is no bucket.
         """
-        found = Source(lambda rows: counts(*lists[rows].gathered(), buckets), lists.sizes(), np.ones((1, buckets)))
+        found = Source(lambda rows: counts(*lists[rows].gathered(), buckets), lists.sizes(), np.ones((1, buckets)), 8)
         if not rare:
             return found
         rows, have = np.flatnonzero(found.sizes > 0), np.zeros(buckets, np.int64)
@@ -87,7 +90,8 @@ class Source:
         given = np.ones(d) if weights is None else np.asarray(weights, np.float64)
         if given.shape != (d,) or not (np.isfinite(given) & (given >= 0)).all():
             raise InputError(f"weights: expected {d} finite numbers of at least 0, one a column, got {weights!r:.60}.")
-        return Source(lambda rows: numbers(subset(x, rows)), np.where(zero_rows(x), 0, d), np.tile(given, (2, 1)))
+        sizes, each = np.where(zero_rows(x), 0, d), min(4, x.itemsize)
+        return Source(lambda rows: numbers(subset(x, rows)), sizes, np.tile(given, (2, 1)), each)
 
 
 def numbers(x: NDArray[Any]) -> Amounts:

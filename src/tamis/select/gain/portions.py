@@ -19,7 +19,7 @@ from tamis.select.budget.filling import Filling
 from tamis.select.gain.amounts import Source
 from tamis.select.gain.concave import Concave, Sums, grow
 
-__all__ = ["Portions"]
+__all__ = ["Portions", "drawn"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
@@ -100,7 +100,7 @@ class Portions:
         waiting = rows[self.filling.open[rows]]
         draws, step = np.stack([np.zeros(size, np.uint64), np.arange(size, dtype=np.uint64)], axis=1), 0
         while not self.filling.full and len(waiting):
-            few = waiting[: _drawn(waiting, uniforms(draws, salt(seed, f"features: step {step}")))]
+            few = waiting[: drawn(waiting, uniforms(draws, salt(seed, f"features: step {step}")))]
             few.sort()  # of equal ones the first
             state = Concave(self.source.read(few), self.sums)
             gains = state.gains(np.arange(len(few)))
@@ -118,7 +118,7 @@ class Portions:
 
 
 @njit(nogil=True, cache=True)
-def _drawn(waiting, number):  # type: ignore[no-untyped-def]
+def drawn(waiting, number):  # type: ignore[no-untyped-def]
     """Move a sample of those waiting to the front, by numbers from 0 to 1, and return how many they are."""
     size = min(len(number), len(waiting))
     for i in range(size):
