@@ -91,14 +91,14 @@ def timed(python: str, script: str, what: str, path: Path, k: int, runs: int) ->
     return median(took), picks
 
 
-def beside(path: Path, k: int, runs: int, python: str, what: tuple[str, ...]) -> None:
+def beside(path: Path, k: int, runs: int, python: str, what: tuple[str, ...], libraries: tuple[str, ...]) -> None:
     """Print each method and its peers."""
     rows = []
     for name in what:
         seconds, own = timed(sys.executable, OURS, name, path, k, runs)
         rows.append([f"tamis {name}", f"{seconds:.2f}", "1", "100.0%"])
         peers = ("apricot",) if name == "saturated" else ("apricot", "submodlib")
-        for peer in peers:
+        for peer in [peer for peer in peers if peer in libraries]:
             theirs, picks = timed(python, PEER, f"{peer} {name}", path, k, runs)
             shared = len(set(picks) & set(own)) / k
             rows.append([f"{peer} {name}", f"{theirs:.2f}", f"{theirs / seconds:.1f}", f"{shared:.1%}"])
@@ -135,12 +135,14 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--peers", help="interpreter with apricot-select and submodlib-py")
     parser.add_argument("--what", default="graphcut,features,saturated")
+    parser.add_argument("--beside", default="apricot,submodlib", help="the libraries, of these")
     options = parser.parse_args()
     print(machine(), "\n")
     with tempfile.TemporaryDirectory() as folder:
         path = vectors(options.records, Path(folder))
         if options.peers:
-            beside(path, options.chosen, options.runs, options.peers, tuple(options.what.split(",")))
+            what, libraries = tuple(options.what.split(",")), tuple(options.beside.split(","))
+            beside(path, options.chosen, options.runs, options.peers, what, libraries)
         else:
             covered(path, options.chosen)
 

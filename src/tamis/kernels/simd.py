@@ -1,4 +1,4 @@
-"""Three machine operations that Numba has no name for, on scalars.
+"""Four machine operations that Numba has no name for, on scalars.
 
 They are plain LLVM IR, so each compiles to one or two instructions on x86-64 and arm64, and
 they work in functions compiled with ``cache=True``. All supported platforms are little-endian.
@@ -14,7 +14,7 @@ from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-__all__ = ["count_trailing_zeros", "fold64", "load64"]
+__all__ = ["count_trailing_zeros", "fold64", "load64", "widened"]
 
 
 def _is_bytes(data: Any) -> bool:
@@ -65,3 +65,26 @@ def fold64(typing_context: Any, a: Any, b: Any) -> Any:  # noqa: ARG001
         return builder.xor(high, builder.trunc(product, word))
 
     return types.uint64(a, b), codegen
+
+
+@intrinsic
+def widened(typing_context: Any, x: Any) -> Any:  # noqa: ARG001
+    """Return `x` as a float32: the bits of a finite float16 (uint16), or a float32 as it is.
+
+    No conversion of the processor's is used, which old ones lack: shifted into place, the bits are those of the number
+    over 2^112, subnormal ones included.
+    """
+    if x not in (types.uint16, types.float32):
+        raise TypingError("widened expects an uint16 or a float32")
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+        if signature.args[0] == types.float32:
+            return args[0]
+        word, single = ir.IntType(32), ir.FloatType()
+        bits = builder.zext(args[0], word)
+        magnitude = builder.shl(builder.and_(bits, ir.Constant(word, 0x7FFF)), ir.Constant(word, 13))
+        scaled = builder.fmul(builder.bitcast(magnitude, single), ir.Constant(single, 2.0**112))
+        sign = builder.shl(builder.and_(bits, ir.Constant(word, 0x8000)), ir.Constant(word, 16))
+        return builder.bitcast(builder.or_(builder.bitcast(scaled, word), sign), single)
+
+    return types.float32(x), codegen

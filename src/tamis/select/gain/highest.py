@@ -34,8 +34,7 @@ def highest(tree):  # type: ignore[no-untyped-def]
     at = 1
     while at < size:
         at *= 2
-        if tree[at] < tree[at + 1]:
-            at += 1
+        at += int(tree[at] < tree[at + 1])  # no branch: either way is as likely
     return at - size
 
 
@@ -45,5 +44,6 @@ def put(tree, row, value):  # type: ignore[no-untyped-def]
     at = len(tree) // 2 + row
     tree[at] = value
     while at > 1:
-        at //= 2
-        tree[at] = max(tree[2 * at], tree[2 * at + 1])
+        other, at = tree[at ^ 1], at // 2
+        value = value if value > other else other
+        tree[at] = value
