@@ -21,15 +21,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis.errors import OptionError
-from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking
 from tamis.select.budget.filling import Filling
 from tamis.select.budget.greedy import Greedy, prices
-from tamis.select.gain.cut import Cut, CutOf
-from tamis.select.gain.cutting import Cutting, deal
+from tamis.select.gain.cut import Cut
+from tamis.select.gain.cut_forms import deal, in_parts, sampled
+from tamis.select.gain.cut_of import graph_cut_of
+from tamis.select.gain.cutting import Cutting
 from tamis.select.gain.likeness import Likeness
-from tamis.select.gain.submodular import Grown, take
+from tamis.select.gain.submodular import Grown
 from tamis.select.given.arrays import choose
 from tamis.select.given.embedded import Embedded
 from tamis.vectors.similarity import Space
@@ -68,33 +68,10 @@ def graph_cut(
     OptionError
         An option that does not exist or does not fit.
     """
-    options: dict[str, Any] = {"algorithm": algorithm, "sample": sample, "eps": eps, "parts": parts}
-    method = Graphcut(metric=metric, penalty=penalty, relative=relative, **options)
+    how: dict[str, Any] = {"algorithm": algorithm, "sample": sample, "eps": eps, "parts": parts}
+    method = Graphcut(metric=metric, penalty=penalty, relative=relative, **how)
     rows, chosen = choose(method, k, x, keys=keys, seed=seed)
     return Grown(rows, chosen.score[chosen.rows], float(chosen.facts.get("objective", 0.0)), dict(chosen.facts))
-
-
-def graph_cut_of(similarity: Any, k: int, *, penalty: float = 0.4) -> Grown:
-    """Choose `min(k, n)` rows by a matrix of similarities that is given (`n x n`, symmetric).
-
-    In double precision; ties fall to the first row.
-
-    Raises
-    ------
-    BudgetError
-        `k` is no whole number of at least 1.
-    InputError
-        The matrix is not square, or a number is not finite.
-    OptionError
-        A penalty below 0.
-    """
-    k = check_amount(k)
-    if not penalty >= 0:
-        raise OptionError(f"penalty: expected at least 0, got {penalty}.")
-    state = CutOf(similarity, penalty)
-    n = len(state.gains)
-    rows, gains = take(state, Constraints(Budget("rows", k)).open(n), np.arange(n, dtype=np.int64), np.ones(n))
-    return Grown(rows, gains, float(gains.sum()), {})
 
 
 class Graphcut(Greedy):
@@ -170,27 +147,25 @@ class Graphcut(Greedy):
         size = self.sample or (_SAMPLE if len(rows) > _EXACT else len(rows))
         likeness = Likeness(space, linear=self.metric != "cosine", sample=size, keys=found.keys, seed=seed)
         kept, price = found.among(filling.kept), prices(filling, self.per_token)[rows]
-        penalty = self.penalty
-        if self.relative:
-            penalty *= max(1.0, len(rows) / max(1, len(kept) + filling.rows))
-        in_parts = self.algorithm == "parts"
-        parts = deal(found.keys, self.parts or -(-len(rows) // _PART), seed) if in_parts else []
-        sums = likeness.in_parts(parts, kept) if in_parts else likeness.of_all()
-        work = Cutting(Cut(space, sums, penalty, signed=self.metric == "signed"), filling, rows, price)
+        times = max(1.0, len(rows) / max(1, len(kept) + filling.rows)) if self.relative else 1.0
+        parts = deal(found.keys, self.parts or -(-len(rows) // _PART), seed) if self.algorithm == "parts" else []
+        sums = likeness.in_parts(parts, kept) if parts else likeness.of_all()
+        cut = Cut(space, sums, self.penalty * times, signed=self.metric == "signed")
+        work = Cutting(cut, filling, rows, price)
         work.begin(kept)
-        facts = {"penalty": penalty}
-        if in_parts:
-            facts |= work.in_parts(parts, likeness)
+        facts = {"penalty": cut.penalty}
+        if parts:
+            facts |= in_parts(work, parts, likeness)
         elif self.algorithm == "stochastic":
-            facts |= work.sampled(found.keys, self.eps, seed)
+            facts |= sampled(work, found.keys, self.eps, seed)
         else:
             work.lazily()
         score[rows] = work.gains()
         if likeness.size < len(rows):
             facts["judged_on"] = likeness.size
-        self._cut, self._looked = work.cut, likeness.looked + work.cut.looked
-        left = rows[np.argsort(-score[rows] / price, kind="stable")]
+        self._cut, self._looked = cut, likeness.looked + cut.looked
         facts["similarities"] = self._looked
+        left = rows[np.argsort(-score[rows] / price, kind="stable")]
         return found.ranking(filling.order(left), "graphcut: adds most to what is there", facts)
 
     def finished(self, pool: Pool, chosen: Chosen) -> Chosen:
