@@ -9,8 +9,9 @@ With similarities of at least 0 it is submodular, and for a penalty of at most 0
 reaches at least 1 - 1/e of the optimum (Nemhauser, Wolsey and Fisher 1978; the function: Lin and Bilmes 2009 and 2010).
 
 Ours: no matrix is held. The first sum is known from the start, and for `signed` and `euclidean` it is one product with
-the sum of all vectors; the second is brought up to date only for records that may be chosen next. `relative`: the
-second sum counts n / k times, without which it hardly counts for a small share of a large pool.
+the sum of all vectors; the second is brought up to date only for records that may be chosen next
+(`tamis.select.gain.cutting`). `relative`: the second sum counts n / k times, without which it hardly counts for a small
+share of a large pool. Two forms besides (`tamis.select.gain.cut_forms`): among samples, and in parts.
 """
 
 from __future__ import annotations
@@ -128,9 +129,9 @@ class Graphcut(Greedy):
         return ("vectors",)
 
     def holds(self, n: int) -> int:
-        """Return the bytes of the numbers a record, and of the vectors that all are compared with."""
+        """Return the bytes of the numbers a record, of a few columns, and of the vectors that all are compared with."""
         compared = 0 if self.metric != "cosine" else n if n <= _EXACT else _SAMPLE
-        return 100 * n + 1024 * min(compared, self.sample or compared)
+        return 100 * n + min(256 * n, 1 << 27) + 1024 * min(compared, self.sample or compared)
 
     def operations(self) -> int:
         """Return how many similarities the last choice looked at."""
