@@ -113,6 +113,8 @@ CASES = (
     Case("graphcut", {"metric": "signed", "relative": True}),
     Case("graphcut", {"metric": "euclidean", "penalty": 2}),
     Case("graphcut", {"sample": 30, "relative": True}),
+    Case("graphcut", {"algorithm": "parts", "parts": 3, "sample": 40, "relative": True}),
+    Case("graphcut", {"algorithm": "stochastic"}),
     Case("features"),
     Case("features", {"phi": "log", "parts": 2}),
     Case("features", {"of": "vectors", "phi": "saturating"}),

@@ -13,14 +13,18 @@ from numpy.typing import NDArray
 
 from tamis.engine.local import Local
 from tamis.errors import BudgetError, InputError, OptionError
+from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Pool
 from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.gain import cutting
+from tamis.select.gain.cut import Cut
+from tamis.select.gain.cut_forms import deal
 from tamis.select.graphcut import Graphcut, graph_cut, graph_cut_of
 from tamis.vectors.similarity import UNIT, Space, square
 from tamis.vectors.totals import linear_totals, sampled_totals, totals
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 def points(n: int, d: int, seed: int) -> NDArray[np.float32]:
@@ -112,17 +116,151 @@ def test_greedy_reaches_its_share_of_the_optimum(seed: int, k: int, penalty: flo
     assert found.objective == pytest.approx(value(s, found.rows.tolist(), penalty))
 
 
+@pytest.mark.parametrize("least", [0, 8, 1000])
 @pytest.mark.parametrize("options", [{}, {"relative": True}, {"metric": "signed"}, {"metric": "signed", "penalty": 5}])
-def test_a_narrow_front_changes_nothing(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few asked at a time of a few looked at, or all at once: the same picks and gains, copies among them."""
+def test_a_narrow_front_changes_nothing(options: dict[str, Any], least: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few asked at a time of a few looked at, or all at once: the same picks and gains, copies among them.
+
+    With `least` 0 every round goes by bounds, with 1000 every round after the first goes without them.
+    """
     x = points(300, 8, 5)
     x[100:130] = x[:30]
     wide = graph_cut(x, 80, **options)
     monkeypatch.setattr(cutting, "_FRONT", 7)
     monkeypatch.setattr(cutting, "_COMPARED", 2)
+    monkeypatch.setattr(cutting, "_LEAST", least)
+    monkeypatch.setattr(cutting, "_LIKELY", 20)
     narrow = graph_cut(x, 80, **options)
     assert wide.rows.tolist() == narrow.rows.tolist()
     assert wide.gains.tolist() == narrow.gains.tolist()
+
+
+def units(x: NDArray[np.float32], metric: str) -> tuple[Floats, Ints]:
+    """Return all sums and all similarities, in whole units."""
+    space, every = Space(x, "euclidean" if metric == "euclidean" else "cosine"), np.arange(len(x), dtype=np.int64)
+    found = Cut(space, np.zeros(len(x)), 0.0, signed=metric == "signed").columns(every, every).astype(np.int64)
+    return (found.sum(axis=0).astype(float) if metric == "cosine" else linear_totals(space, Local())), found
+
+
+def plain(
+    sums: Floats, s: NDArray[np.int64], k: int, penalty: float, among: NDArray[np.int64] | None = None
+) -> list[int]:
+    """Plain greedy, gains of all at every step, ties to the first; of all, or of those `among` them."""
+    near, picks, open_ = np.zeros(len(s), np.int64), [], np.zeros(len(s), bool)
+    open_[slice(None) if among is None else among] = True
+    for _ in range(k):
+        worth = (sums - penalty * (2.0 * near + UNIT)) / UNIT
+        picks.append(int(np.argmax(np.where(open_, worth, -np.inf))))
+        open_[picks[-1]] = False
+        near += s[picks[-1]]
+    return picks
+
+
+def clusters(n: int, d: int, count: int, seed: int) -> NDArray[np.float32]:
+    random = np.random.default_rng(seed)
+    centres = random.normal(size=(count, d))
+    return (centres[random.integers(0, count, n)] + 0.8 * random.normal(size=(n, d))).astype(np.float32)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "signed", "euclidean"])
+@pytest.mark.parametrize("penalty", [0.5, 8.0])
+def test_many_records_are_chosen_as_by_plain_greedy(metric: str, penalty: float) -> None:
+    """More than are compared at once, so that fronts, and rounds without bounds, follow one another."""
+    x = clusters(2600, 12, 9, 11)
+    found = graph_cut(x, 300, metric=metric, penalty=penalty, keys=numbered(2600))
+    assert found.rows.tolist() == plain(*units(x, metric), 300, penalty)
+    assert found.facts["similarities"] == 2600 * (300 + (2600 if metric == "cosine" else 1))
+
+
+@pytest.mark.parametrize("metric", ["cosine", "signed", "euclidean"])
+def test_parts_propose_and_the_choice_is_made_among_the_proposals(metric: str) -> None:
+    """By the definition: each part chooses by estimated sums, of which it has its share; then plain greedy."""
+    x, keys, penalty, count, k = clusters(240, 8, 5, 2), numbered(240), 3.0, 3, 20
+    sums, s = units(x, metric)
+    proposed = []
+    for part in deal(keys, count, 7):
+        inside = s[np.ix_(part, part)]
+        own = (inside.sum(axis=0) - UNIT) * (239 / (len(part) - 1)) + UNIT if metric == "cosine" else sums[part]
+        gains = (own - penalty * UNIT) / UNIT  # of an empty set, and from them the sums again
+        share = UNIT * (gains + penalty) / count
+        proposed += part[plain(share, inside, 27, penalty)].tolist()  # four times 20 by three parts
+    found = graph_cut(x, k, metric=metric, penalty=penalty, algorithm="parts", parts=count, seed=7, keys=keys)
+    assert found.rows.tolist() == plain(sums, s, k, penalty, np.sort(proposed))
+    assert (found.facts["parts"], found.facts["proposals"]) == (3, 81)
+    assert found.objective == pytest.approx(
+        (sums[found.rows].sum() - penalty * s[np.ix_(found.rows, found.rows)].sum()) / UNIT, rel=1e-6
+    )
+
+
+def test_samples_are_those_of_their_keys_and_steps() -> None:
+    x, keys = clusters(150, 8, 5, 3), numbered(150)
+    sums, s = units(x, "cosine")
+    found = graph_cut(x, 30, penalty=2.0, algorithm="stochastic", eps=0.1, seed=4, keys=keys)
+    assert found.facts["candidates_a_step"] == 12  # 150 / 30 * log(10) = 11.5
+    picks: list[int] = []
+    for step in range(30):
+        waiting = np.setdiff1d(np.arange(150), picks)
+        few = np.sort(waiting[np.argsort(uniforms(keys[waiting], salt(4, f"graphcut {step}")))[:12]])
+        near = s[picks].sum(axis=0)
+        picks.append(int(few[np.argmax((sums - 2.0 * (2.0 * near + UNIT))[few])]))
+    assert found.rows.tolist() == picks
+
+
+@pytest.mark.parametrize("metric", ["cosine", "signed", "euclidean"])
+def test_a_sample_of_all_and_one_part_are_plain_greedy(metric: str) -> None:
+    x = clusters(120, 8, 5, 4)
+    plainly = graph_cut(x, 12, metric=metric, penalty=2.0).rows.tolist()
+    whole = {"algorithm": "stochastic", "eps": 1e-6}
+    one = {"algorithm": "parts", "parts": 1, "seed": 9}
+    for options in (whole, one, {"algorithm": "lazy"}):
+        assert graph_cut(x, 12, metric=metric, penalty=2.0, **options).rows.tolist() == plainly
+
+
+@pytest.mark.parametrize("options", [{}, {"relative": True}, {"relative": True, "metric": "euclidean"}])
+def test_parts_and_samples_come_close_to_the_whole(options: dict[str, Any]) -> None:
+    x = clusters(3000, 16, 40, 5)
+    whole = graph_cut(x, 100, **options).objective
+    parts = graph_cut(x, 100, algorithm="parts", parts=10, **options).objective
+    sampled = graph_cut(x, 100, algorithm="stochastic", **options).objective
+    assert parts > 0.98 * whole
+    assert sampled > 0.9 * whole
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["parts", "stochastic"]), st.sampled_from([None, 50]))
+def test_the_order_of_the_rows_does_not_matter(seed: int, algorithm: str, sample: int | None) -> None:
+    x = points(200, 4, seed)
+    turned = np.random.default_rng(seed).permutation(200)
+    one, other = (graph_cut(rows, 20, algorithm=algorithm, parts=4, sample=sample, seed=3) for rows in (x, x[turned]))
+    assert turned[other.rows].tolist() == one.rows.tolist()
+    assert one.gains.tolist() == other.gains.tolist()
+
+
+def test_parts_go_on_when_the_proposals_do_not_fill_the_budget() -> None:
+    """Short records are worth most a token: more fit than the mean cost promised."""
+    x = np.abs(points(400, 6, 8))
+    cost = np.where(np.arange(400) % 2, 1, 999)
+    method = Graphcut(algorithm="parts", parts=8)
+    chosen = method.select(Pool(numbered(400), {"vectors": x}), Constraints(Budget("tokens", 1000), cost))
+    assert chosen.facts["not_proposed"] > 100
+    assert sorted(chosen.rows.tolist()) == list(range(1, 400, 2))
+    assert np.isfinite(chosen.score).all()
+    s = kernel(x, "cosine")
+    assert chosen.facts["objective"] == pytest.approx(value(s, chosen.rows.tolist(), 0.4), rel=1e-6)
+
+
+@pytest.mark.parametrize("algorithm", ["parts", "stochastic"])
+def test_what_must_be_in_counts_for_parts_and_samples(algorithm: str) -> None:
+    """A record must be in whose copies are many: none of the copies is chosen besides, as alone they would be."""
+    x = np.abs(clusters(300, 10, 20, 6))
+    x[:80] = x[0]
+    keep = np.zeros(300, bool)
+    keep[0] = True
+    pool = Pool(numbered(300), {"vectors": x})
+    method = Graphcut(algorithm=algorithm, parts=3, relative=True, penalty=1.0)
+    chosen = method.select(pool, Constraints(Budget("rows", 10), keep=keep))
+    assert chosen.rows.tolist()[0] == 0
+    assert (chosen.rows < 80).sum() <= 2
 
 
 def test_sums_need_no_matrix() -> None:

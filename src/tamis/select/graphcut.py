@@ -9,8 +9,9 @@ With similarities of at least 0 it is submodular, and for a penalty of at most 0
 reaches at least 1 - 1/e of the optimum (Nemhauser, Wolsey and Fisher 1978; the function: Lin and Bilmes 2009 and 2010).
 
 Ours: no matrix is held. The first sum is known from the start, and for `signed` and `euclidean` it is one product with
-the sum of all vectors; the second is brought up to date only for records that may be chosen next. `relative`: the
-second sum counts n / k times, without which it hardly counts for a small share of a large pool.
+the sum of all vectors; the second is brought up to date only for records that may be chosen next
+(`tamis.select.gain.cutting`). `relative`: the second sum counts n / k times, without which it hardly counts for a small
+share of a large pool. Two forms besides (`tamis.select.gain.cut_forms`): among samples, and in parts.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis.errors import OptionError
-from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking
 from tamis.select.budget.filling import Filling
 from tamis.select.budget.greedy import Greedy, prices
-from tamis.select.gain.cut import Cut, CutOf
-from tamis.select.gain.cutting import Cutting, deal
+from tamis.select.gain.cut import Cut
+from tamis.select.gain.cut_forms import deal, in_parts, sampled
+from tamis.select.gain.cut_of import graph_cut_of
+from tamis.select.gain.cutting import Cutting
 from tamis.select.gain.likeness import Likeness
-from tamis.select.gain.submodular import Grown, take
+from tamis.select.gain.submodular import Grown
 from tamis.select.given.arrays import choose
 from tamis.select.given.embedded import Embedded
 from tamis.vectors.similarity import Space
@@ -68,33 +69,10 @@ def graph_cut(
     OptionError
         An option that does not exist or does not fit.
     """
-    options: dict[str, Any] = {"algorithm": algorithm, "sample": sample, "eps": eps, "parts": parts}
-    method = Graphcut(metric=metric, penalty=penalty, relative=relative, **options)
+    how: dict[str, Any] = {"algorithm": algorithm, "sample": sample, "eps": eps, "parts": parts}
+    method = Graphcut(metric=metric, penalty=penalty, relative=relative, **how)
     rows, chosen = choose(method, k, x, keys=keys, seed=seed)
     return Grown(rows, chosen.score[chosen.rows], float(chosen.facts.get("objective", 0.0)), dict(chosen.facts))
-
-
-def graph_cut_of(similarity: Any, k: int, *, penalty: float = 0.4) -> Grown:
-    """Choose `min(k, n)` rows by a matrix of similarities that is given (`n x n`, symmetric).
-
-    In double precision; ties fall to the first row.
-
-    Raises
-    ------
-    BudgetError
-        `k` is no whole number of at least 1.
-    InputError
-        The matrix is not square, or a number is not finite.
-    OptionError
-        A penalty below 0.
-    """
-    k = check_amount(k)
-    if not penalty >= 0:
-        raise OptionError(f"penalty: expected at least 0, got {penalty}.")
-    state = CutOf(similarity, penalty)
-    n = len(state.gains)
-    rows, gains = take(state, Constraints(Budget("rows", k)).open(n), np.arange(n, dtype=np.int64), np.ones(n))
-    return Grown(rows, gains, float(gains.sum()), {})
 
 
 class Graphcut(Greedy):
@@ -151,9 +129,9 @@ class Graphcut(Greedy):
         return ("vectors",)
 
     def holds(self, n: int) -> int:
-        """Return the bytes of the numbers a record, and of the vectors that all are compared with."""
+        """Return the bytes of the numbers a record, of a few columns, and of the vectors that all are compared with."""
         compared = 0 if self.metric != "cosine" else n if n <= _EXACT else _SAMPLE
-        return 100 * n + 1024 * min(compared, self.sample or compared)
+        return 100 * n + min(256 * n, 1 << 27) + 1024 * min(compared, self.sample or compared)
 
     def operations(self) -> int:
         """Return how many similarities the last choice looked at."""
@@ -170,27 +148,25 @@ class Graphcut(Greedy):
         size = self.sample or (_SAMPLE if len(rows) > _EXACT else len(rows))
         likeness = Likeness(space, linear=self.metric != "cosine", sample=size, keys=found.keys, seed=seed)
         kept, price = found.among(filling.kept), prices(filling, self.per_token)[rows]
-        penalty = self.penalty
-        if self.relative:
-            penalty *= max(1.0, len(rows) / max(1, len(kept) + filling.rows))
-        in_parts = self.algorithm == "parts"
-        parts = deal(found.keys, self.parts or -(-len(rows) // _PART), seed) if in_parts else []
-        sums = likeness.in_parts(parts, kept) if in_parts else likeness.of_all()
-        work = Cutting(Cut(space, sums, penalty, signed=self.metric == "signed"), filling, rows, price)
+        times = max(1.0, len(rows) / max(1, len(kept) + filling.rows)) if self.relative else 1.0
+        parts = deal(found.keys, self.parts or -(-len(rows) // _PART), seed) if self.algorithm == "parts" else []
+        sums = likeness.in_parts(parts, kept) if parts else likeness.of_all()
+        cut = Cut(space, sums, self.penalty * times, signed=self.metric == "signed")
+        work = Cutting(cut, filling, rows, price)
         work.begin(kept)
-        facts = {"penalty": penalty}
-        if in_parts:
-            facts |= work.in_parts(parts, likeness)
+        facts = {"penalty": cut.penalty}
+        if parts:
+            facts |= in_parts(work, parts, likeness)
         elif self.algorithm == "stochastic":
-            facts |= work.sampled(found.keys, self.eps, seed)
+            facts |= sampled(work, found.keys, self.eps, seed)
         else:
             work.lazily()
         score[rows] = work.gains()
         if likeness.size < len(rows):
             facts["judged_on"] = likeness.size
-        self._cut, self._looked = work.cut, likeness.looked + work.cut.looked
-        left = rows[np.argsort(-score[rows] / price, kind="stable")]
+        self._cut, self._looked = cut, likeness.looked + cut.looked
         facts["similarities"] = self._looked
+        left = rows[np.argsort(-score[rows] / price, kind="stable")]
         return found.ranking(filling.order(left), "graphcut: adds most to what is there", facts)
 
     def finished(self, pool: Pool, chosen: Chosen) -> Chosen:

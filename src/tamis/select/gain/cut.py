@@ -4,7 +4,7 @@
 
 `Cut` has the first sum from the start, and no matrix: likeness to the chosen is brought up to date for records that
 are asked about, one product for each chosen one since they were asked about last. It is a sum of whole multiples of
-1/65,535, so that it is the same however it is added up. `CutOf` is the same by a matrix that is given.
+1/65,535, so that it is the same however it is added up.
 """
 
 from __future__ import annotations
@@ -16,47 +16,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tamis.engine.local import Local
-from tamis.errors import InputError
 from tamis.vectors.products import LANES, products
 from tamis.vectors.similarity import UNIT, Space
-from tamis.vectors.tiles import TILE
 
-__all__ = ["Cut", "CutOf"]
+__all__ = ["Cut"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
 _AT_ONCE = 64  # panels of chosen records: scores of a block stay small
 _BLOCK = 504  # records that a thread brings up to date at a time
-
-
-class CutOf:
-    """What each of `n` records would add, by a matrix of similarities (`n x n`) that is given; in double precision.
-
-    Raises InputError when it is not square, or a number is not finite.
-    """
-
-    unit = 1
-
-    def __init__(self, given: Any, penalty: float) -> None:
-        self.given, self.penalty = np.asarray(given), penalty
-        if self.given.ndim != 2 or len(set(self.given.shape)) != 1 or self.given.dtype.kind not in "fiu":
-            got = f"{self.given.dtype} of shape {self.given.shape}"
-            raise InputError(f"similarity: expected n x n numbers, got {got}.")
-        sums = np.empty(len(self.given))
-
-        def one(start: int) -> None:
-            part = slice(start, start + TILE)
-            np.sum(self.given[part], axis=1, dtype=np.float64, out=sums[part])
-
-        for _ in Local().map(one, range(0, len(sums), TILE)):
-            pass
-        if not np.isfinite(sums).all():
-            raise InputError("similarity: expected finite numbers, got others.")
-        self.gains = sums - penalty * np.diagonal(self.given)
-
-    def add(self, candidate: int) -> None:
-        """Take a candidate."""
-        self.gains -= 2 * self.penalty * self.given[candidate]
 
 
 class Cut:

@@ -1,40 +1,31 @@
-"""Three ways to choose greedily by a graph cut (`tamis.select.gain.cut`): lazily, among samples, in parts.
+"""Lazy greedy choice by a graph cut (`tamis.select.gain.cut`).
 
-Lazily (Minoux 1978): what a record added when it was asked about last is a bound on what it would add now, so only a
-front of records with the highest bounds is asked. Ours: those of the front that may be next, before any record outside
-of it, are compared with one another at once; from then on each choice among them is a sum, and no product.
-
-Stochastic (Mirzasoleiman et al. 2015): the best of a sample of the records at each step. In parts (after GreeDi,
-Mirzasoleiman et al. 2013, and its random form, Barbosa et al. 2015): records are dealt into parts at random, each part
-proposes by the likeness within it, and the choice is made among the proposals.
+What a record added when it was asked about last is a bound on what it would add now, so only a front of records with
+the highest bounds is asked (lazy evaluation, Minoux 1978). Ours: those of the front that may be next, before any record
+outside of it, are compared with one another at once; from then on each choice among them is a sum, and no product.
+Where bounds say little, as with a large penalty, a round goes without them: those that are likely to be chosen are
+compared with all records that wait, and are taken as long as they are the best of all.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis.kernels.hashing import salt, uniforms
-from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.budget.filling import Filling
 from tamis.select.gain.cut import Cut
-from tamis.select.gain.likeness import Likeness
 from tamis.vectors.products import LANES
-from tamis.vectors.similarity import UNIT
 
-__all__ = ["Cutting", "deal"]
+__all__ = ["Cutting"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
 _FRONT: Final = 1024  # records that are asked at a time, at first
 _WIDEST: Final = 16_384  # and at most, unless nothing can be chosen otherwise
 _COMPARED: Final = 512  # of those, how many are compared with one another
-_PROPOSED: Final = 4  # proposals of all parts, in multiples of the budget
 _FEW: Final = 64  # records chosen from a front, below which the next is wider
 _LEAST: Final = 8  # and below which the next round goes without bounds
 _LIKELY: Final = 64  # records whose likeness to all is computed at a time, at most
@@ -70,6 +61,18 @@ class Cutting:
         found[self.taken] = self.added
         return found
 
+    def waiting(self) -> _Ints:
+        """Return the records that may still be taken."""
+        return np.flatnonzero(self.filling.open[self.rows])
+
+    def offer(self, record: int, gain: float) -> bool:
+        """Offer a record and what it adds; say whether it was taken. To `cut` it is yet to be added."""
+        taken = self.filling.offer(int(self.rows[record]))
+        if taken:
+            self.taken.append(record)
+            self.added.append(gain)
+        return taken
+
     def begin(self, kept: _Ints) -> None:
         """Take the must-keep records."""
         for at in range(len(kept)):
@@ -82,7 +85,7 @@ class Cutting:
         """Offer the records that add most, ties to the first, until the budget is full; only `some` (ascending)."""
         size, whole, again = _FRONT, 0, 1
         while not self.filling.full:
-            waiting = self._waiting() if some is None else some[self.filling.open[self.rows[some]]]
+            waiting = self.waiting() if some is None else some[self.filling.open[self.rows[some]]]
             if not len(waiting):
                 break
             before = len(self.taken)
@@ -95,9 +98,6 @@ class Cutting:
             size = max(size, min(_WIDEST, 2 * size)) if found < _FEW else size
             # Where bounds say little, a few rounds go without them, and more the next time.
             whole, again = (again, 2 * again) if found < _LEAST else (0, 1)
-
-    def _waiting(self) -> _Ints:
-        return np.flatnonzero(self.filling.open[self.rows])
 
     def _front(self, waiting: _Ints, size: int) -> None:
         """Offer the best of those waiting, as long as they are in a front of `size` whose gains are known."""
@@ -119,7 +119,7 @@ class Cutting:
             now = limit + len(moved) * rise
             if worth[best] < now or (worth[best] == now and ripe[best] > first):
                 break
-            if self._offer(int(ripe[best]), float(gain[best])):
+            if self.offer(int(ripe[best]), float(gain[best])):
                 moved.append(int(ripe[best]))
                 near += likeness[best]
             open_ = self.filling.open[self.rows[ripe]]
@@ -140,7 +140,7 @@ class Cutting:
             best = int(np.argmax(np.where(open_, gain / price, -np.inf)))
             if best not in place:
                 break
-            if self._offer(int(waiting[best]), float(gain[best])):
+            if self.offer(int(waiting[best]), float(gain[best])):
                 moved.append(best)
                 near += columns[place[best]]
             open_ = self.filling.open[rows]
@@ -157,68 +157,6 @@ class Cutting:
             open_[found[-1]] = False
             near += likeness[found[-1]]
         return few[found]
-
-    def _offer(self, record: int, gain: float) -> bool:
-        taken = self.filling.offer(int(self.rows[record]))
-        if taken:
-            self.taken.append(record)
-            self.added.append(gain)
-        return taken
-
-    def sampled(self, keys: NDArray[np.uint64], eps: float, seed: int) -> dict[str, Any]:
-        """Offer the best of a counted sample, `log(1 / eps) n / k`, at each step; `keys` (`n x 2`) name the records."""
-        size, step = max(1, math.ceil(len(self.rows) / max(1, self.filling.rows) * math.log(1 / eps))), 0
-        while not self.filling.full:
-            few = self._waiting()
-            if not len(few):
-                break
-            if len(few) > size:
-                number = uniforms(keys[few], salt(seed, f"graphcut {step}"))
-                few = np.sort(few[np.argpartition(number, size - 1)[:size]])
-            gain = self.cut.gains(few)
-            best = int(np.argmax(gain / self.price[few]))
-            if self._offer(int(few[best]), float(gain[best])):
-                self.cut.add(few[best : best + 1])
-            step += 1
-        return {"candidates_a_step": size}
-
-    def in_parts(self, parts: Sequence[_Ints], likeness: Likeness) -> dict[str, Any]:
-        """Offer what adds most of what the parts propose, and then, if there is room, of all.
-
-        The sums of `cut` are estimates (`Likeness.in_parts`), and become what they are for those proposed.
-        """
-        cut, each = self.cut, math.ceil(_PROPOSED * max(1, self.filling.rows) / len(parts))
-        worth = cut.gains(np.arange(len(self.rows)))  # must-keep ones are in
-        proposed = []
-        for part in parts:
-            # A part is a small copy of the pool: of its records and of those chosen it has one share.
-            sums = UNIT * (worth[part] + cut.penalty) / len(parts)
-            own = Cut(cut.space.part(part), sums, cut.penalty, signed=cut.signed)
-            room = Constraints(Budget("rows", each), drop=~self.filling.open[self.rows[part]]).open(len(part))
-            inside = Cutting(own, room, np.arange(len(part)), self.price[part])
-            inside.lazily()
-            proposed.append(part[inside.taken])
-            cut.looked += own.looked
-        candidates = np.sort(np.concatenate(proposed))
-        self._judge(candidates, likeness)
-        self.lazily(candidates)
-        told = {"parts": len(parts), "proposals": len(candidates)}
-        if not self.filling.full:  # quotas or short records took more than was proposed
-            before = len(self.taken)
-            self.lazily()
-            self._judge(np.asarray(self.taken[before:], np.int64), likeness)
-            told["in_turn"] = len(self.taken) - before
-        return told
-
-    def _judge(self, records: _Ints, likeness: Likeness) -> None:
-        if not likeness.linear:
-            self.cut.sums[records] = likeness.of_some(records)
-
-
-def deal(keys: NDArray[np.uint64], count: int, seed: int) -> list[_Ints]:
-    """Return the records in `count` parts, at random by `seed`, each ascending; `keys` (`n x 2`) name them."""
-    dealt = np.argsort(uniforms(keys, salt(seed, "graphcut: parts")), kind="stable")
-    return [np.sort(part) for part in np.array_split(dealt, min(count, len(keys)))]
 
 
 def _best(records: _Ints, worth: _Floats, size: int) -> tuple[_Ints, int, float]:
