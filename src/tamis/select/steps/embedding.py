@@ -22,7 +22,7 @@ from tamis.kernels.hashing import salt, uniforms
 from tamis.select.gain.residual import spread
 from tamis.select.steps.determinantal import Rows
 from tamis.select.steps.dots import dots
-from tamis.select.steps.gaussian import gaussian
+from tamis.select.steps.gaussian import add_columns, add_rows, exponents, gaussian
 from tamis.vectors.products import LANES, pack, products
 from tamis.vectors.tiles import TILE
 
@@ -37,7 +37,6 @@ REFERENCE: Final = 20_000
 TOGETHER: Final = 8
 """Columns that are computed at once where it is known which are needed."""
 
-_SUMS = 8
 _ROWS = 64  # of a block, compared at a time: they stay in the nearest cache
 
 _Ints = NDArray[np.int64]
@@ -157,11 +156,11 @@ class Embedding:
                 scores = np.empty((TILE, len(panels[j]) * LANES), np.float32)
                 products(block, panels[j], scores)
                 alike = scores[: part.stop - part.start, : len(spans[j])]
-                _apart(alike, squares[part], squares[spans[j]], gamma)
+                exponents(alike, squares[part], squares[spans[j]], gamma)
                 np.exp(alike, out=alike)
-                _add_rows(alike, sums[j if whole else 0, part])
+                add_rows(alike, sums[j if whole else 0, part])
                 if whole and j > i:
-                    _add_columns(alike, sums[i, spans[j][0] : spans[j][-1] + 1])
+                    add_columns(alike, sums[i, spans[j][0] : spans[j][-1] + 1])
 
         for _ in rows.engine.map(fill, range(-(-len(self) // TILE))):
             pass
@@ -192,48 +191,3 @@ def _sum(block, factor):  # type: ignore[no-untyped-def]
         for j in range(len(out)):
             out[j] += factor[i] * np.float64(block[i, j])
     return out
-
-
-@njit(nogil=True, cache=True)
-def _apart(scores, left, right, gamma):  # type: ignore[no-untyped-def]
-    """Turn dot products into -gamma d^2, at most 0."""
-    for i in range(len(left)):
-        for j in range(len(right)):
-            scores[i, j] = -gamma * max(left[i] + right[j] - np.float32(2) * scores[i, j], np.float32(0))
-
-
-@njit(nogil=True, cache=True)
-def _add_rows(alike, out):  # type: ignore[no-untyped-def]
-    """Add the sum of each row to `out`: eight sums, of every eighth number, added up at the end."""
-    n, m = alike.shape
-    whole = m - m % _SUMS
-    sums = np.empty(_SUMS)
-    for i in range(n):
-        sums[:] = 0.0
-        for j in range(0, whole, _SUMS):
-            for lane in range(_SUMS):
-                sums[lane] += alike[i, j + lane]
-        for j in range(whole, m):
-            sums[j - whole] += alike[i, j]
-        out[i] += _sum_of(sums)
-
-
-@njit(nogil=True, cache=True)
-def _add_columns(alike, out):  # type: ignore[no-untyped-def]
-    """Add the sum of each column to `out`, in the order in which `_add_rows` would add it up."""
-    n, m = alike.shape
-    sums = np.zeros((_SUMS, m))
-    for i in range(n):
-        row = sums[i % _SUMS]
-        for j in range(m):
-            row[j] += alike[i, j]
-    for j in range(m):
-        out[j] += _sum_of(sums[:, j])
-
-
-@njit(nogil=True, cache=True)
-def _sum_of(sums):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for lane in range(_SUMS):
-        total += sums[lane]
-    return total
