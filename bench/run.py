@@ -25,6 +25,7 @@ FULL = [
     ["submodular.py"],
     ["choosing.py"],
     ["vendi.py"],
+    ["coresets.py"],
     ["million.py"],
 ]
 QUICK = [
@@ -42,6 +43,7 @@ QUICK = [
     ["submodular.py", "--records", "2000", "--chosen", "100", "--runs", "1"],
     ["choosing.py", "--records", "5000", "--chosen", "100"],
     ["vendi.py", "--records", "1000", "--runs", "1"],
+    ["coresets.py", "--only", "4000x256", "--runs", "1", "--limit", "60"],
     ["million.py", "--records", "20000"],
 ]
 

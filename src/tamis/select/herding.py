@@ -91,7 +91,7 @@ class Herding(Matching):
 
     def holds(self, n: int) -> int:
         """Return the bytes of the numbers a record and of the vectors."""
-        return 100 * n + min(1 << 30, 1024 * n) + (1024 * min(n, self.reference) if self.kernel == "rbf" else 0)
+        return 170 * n + min(1 << 30, 1024 * n) + (1024 * min(n, self.reference) if self.kernel == "rbf" else 0)
 
     def matched(self, found: Embedded, those: Matched, filling: Filling, seed: int) -> tuple[_Floats, str]:  # noqa: ARG002 - nothing is random
         """Offer what the rule puts first; the score is its value when the record was taken, or at the end."""

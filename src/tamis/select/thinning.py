@@ -91,7 +91,7 @@ class Thinning(Matching):
 
     def holds(self, n: int) -> int:
         """Return the bytes of the numbers a record, of the vectors, and of those that are halved."""
-        return 150 * n + min(1 << 30, 1024 * n) + 1024 * n + (1024 * min(n, self.reference))
+        return 220 * n + min(1 << 30, 1024 * n) + 1024 * n + (1024 * min(n, self.reference))
 
     def matched(self, found: Embedded, those: Matched, filling: Filling, seed: int) -> tuple[_Floats, str]:
         """Offer the thinned set, then greedily; the score is how much less a record is represented than in the pool."""

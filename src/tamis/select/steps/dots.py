@@ -21,6 +21,7 @@ __all__ = ["dot", "dots"]
 
 _LANES, _SUMS = 8, 2
 _ROWS, _COLUMNS = 2, 4  # as many products at a time as a vector has lanes
+_MANY = 16  # rows for which it pays to turn the others into doubles first
 _INT, _WIDE = ir.IntType(64), ir.VectorType(ir.DoubleType(), _LANES)
 
 
@@ -84,8 +85,8 @@ def _added(builder: Any, lanes: list[Any]) -> Any:
 
 
 @intrinsic
-def _eight(typing_context: Any, a: Any, i: Any, b: Any, j: Any, size: Any, out: Any) -> Any:  # noqa: ARG001
-    """Write the products of rows `i` and `i + 1` of `a` with rows `j` to `j + 3` of `b` to their places in `out`.
+def _eight(typing_context: Any, a: Any, i: Any, b: Any, j: Any, size: Any, out: Any, column: Any) -> Any:  # noqa: ARG001
+    """Write the products of rows `i` and `i + 1` of `a` with rows `j` to `j + 3` of `b` to `out` from `column` on.
 
     Of their first `size` numbers, a multiple of 16. Nothing checks bounds.
     """
@@ -127,13 +128,13 @@ def _eight(typing_context: Any, a: Any, i: Any, b: Any, j: Any, size: Any, out: 
         for r in range(_ROWS):
             mask = ir.Constant(ir.VectorType(ir.IntType(32), _COLUMNS), [r * _COLUMNS + c for c in range(_COLUMNS)])
             made = context.make_array(signature.args[5])(context, builder, args[5])
-            at = [builder.add(args[1], ir.Constant(_INT, r)), args[3]]
+            at = [builder.add(args[1], ir.Constant(_INT, r)), args[6]]
             place = cgutils.get_item_pointer(context, builder, signature.args[5], made, at, wraparound=False)
             some = builder.shuffle_vector(found, ir.Constant(_WIDE, ir.Undefined), mask)
             builder.store(some, builder.bitcast(place, half.as_pointer()), align=8)
         return context.get_dummy_value()
 
-    return types.void(a, types.int64, b, types.int64, types.int64, out), codegen
+    return types.void(a, types.int64, b, types.int64, types.int64, out, types.int64), codegen
 
 
 @njit(nogil=True, cache=True)
@@ -154,17 +155,22 @@ def dots(a, b, out):  # type: ignore[no-untyped-def]
     """
     n, m, size = len(a), len(b), a.shape[1]
     rows, columns, whole = n - n % _ROWS, m - m % _COLUMNS, size - size % 16
-    for i in range(0, rows, _ROWS):
-        for j in range(0, columns, _COLUMNS):
-            _eight(a, i, b, j, whole, out)
+    panel = np.empty((_COLUMNS, size))
+    for j in range(0, columns, _COLUMNS):
+        if n < _MANY:
+            for i in range(0, rows, _ROWS):
+                _eight(a, i, b, j, whole, out, j)
+        else:  # turned into doubles once for all rows
+            for c in range(_COLUMNS):
+                for at in range(size):
+                    panel[c, at] = b[j + c, at]
+            for i in range(0, rows, _ROWS):
+                _eight(a, i, panel, 0, whole, out, j)
         if whole < size:
-            for j in range(columns):
-                for r in range(i, i + _ROWS):
+            for i in range(rows):
+                for c in range(j, j + _COLUMNS):
                     for at in range(whole, size):
-                        out[r, j] += np.float64(a[r, at]) * b[j, at]
-        for j in range(columns, m):
-            for r in range(i, i + _ROWS):
-                out[r, j] = dot(a[r], b[j], size)
-    for i in range(rows, n):
-        for j in range(m):
+                        out[i, c] += np.float64(a[i, at]) * b[c, at]
+    for i in range(n):
+        for j in range(columns if i < rows else 0, m):
             out[i, j] = dot(a[i], b[j], size)

@@ -22,7 +22,7 @@ from tamis.kernels.hashing import salt, uniforms
 from tamis.select.gain.residual import spread
 from tamis.select.steps.determinantal import Rows
 from tamis.select.steps.dots import dots
-from tamis.select.steps.gaussian import gaussian
+from tamis.select.steps.gaussian import add_columns, add_rows, exponents, gaussian
 from tamis.vectors.products import LANES, pack, products
 from tamis.vectors.tiles import TILE
 
@@ -141,28 +141,31 @@ class Embedding:
         return self._with(centre[None], np.zeros(1), np.ones(1))[0], float((centre * centre).sum())
 
     def _round_mean(self, drawn: _Ints) -> _Floats:
-        """Return the mean of rbf over some rows, products in single precision. O(n r d)."""
-        rows, out = self.rows, np.zeros(len(self))
+        """Return the mean of rbf over some rows, products in single precision; of all with all one half is computed."""
+        rows, whole = self.rows, len(drawn) == len(self)
         spans = [drawn[at : at + TILE] for at in range(0, len(drawn), TILE)]
         panels = [pack(np.ascontiguousarray(rows._x[span], np.float32)) for span in spans]
-        squares = rows.square.astype(np.float32)
-        gamma = np.float32(self.gamma)
+        sums = np.zeros((len(spans) if whole else 1, len(self)))  # of a tile with each span, added up in their order
+        squares, gamma = rows.square.astype(np.float32), np.float32(self.gamma)
 
-        def fill(at: int) -> None:
+        def fill(i: int) -> None:
             block = np.zeros((TILE, rows.width), np.float32)
-            part = slice(at, min(len(self), at + TILE))
-            block[: part.stop - at] = rows._x[part]
-            for span, panel in zip(spans, panels, strict=True):
-                scores = np.empty((TILE, len(panel) * LANES), np.float32)
-                products(block, panel, scores)
-                alike = scores[: part.stop - at, : len(span)]
-                _apart(alike, squares[part], squares[span], gamma)
-                out[part] += np.sum(np.exp(alike), axis=1, dtype=np.float64)
+            part = slice(i * TILE, min(len(self), (i + 1) * TILE))
+            block[: part.stop - part.start] = rows._x[part]
+            for j in range(i if whole else 0, len(spans)):
+                scores = np.empty((TILE, len(panels[j]) * LANES), np.float32)
+                products(block, panels[j], scores)
+                alike = scores[: part.stop - part.start, : len(spans[j])]
+                exponents(alike, squares[part], squares[spans[j]], gamma)
+                np.exp(alike, out=alike)
+                add_rows(alike, sums[j if whole else 0, part])
+                if whole and j > i:
+                    add_columns(alike, sums[i, spans[j][0] : spans[j][-1] + 1])
 
-        for _ in rows.engine.map(fill, range(0, len(self), TILE)):
+        for _ in rows.engine.map(fill, range(-(-len(self) // TILE))):
             pass
         self.evaluated += len(self) * len(drawn)
-        return out / max(len(drawn), 1)
+        return np.asarray(np.sum(sums, axis=0) / max(len(drawn), 1))
 
 
 @njit(nogil=True, cache=True)
@@ -188,11 +191,3 @@ def _sum(block, factor):  # type: ignore[no-untyped-def]
         for j in range(len(out)):
             out[j] += factor[i] * np.float64(block[i, j])
     return out
-
-
-@njit(nogil=True, cache=True)
-def _apart(scores, left, right, gamma):  # type: ignore[no-untyped-def]
-    """Turn dot products into -gamma d^2, at most 0."""
-    for i in range(len(left)):
-        for j in range(len(right)):
-            scores[i, j] = -gamma * max(left[i] + right[j] - np.float32(2) * scores[i, j], np.float32(0))
