@@ -3,9 +3,10 @@
     python bench/submodular.py [--records 10000] [--chosen 1000] [--runs 3] [--peers PYTHON]
 
 Vectors and texts are those of real abstracts. `--peers` is the interpreter of an environment with apricot-select and
-submodlib-py (measured: 0.6.1 and 0.0.3). From vectors to the choice, wall seconds, medians; each runs in a process of
-its own after a small choice that compiles. Without `--peers` only what was chosen is compared, and the forms of graph
-cut with one another: seconds (medians of three), objective, picks.
+submodlib-py (measured: 0.6.1 and 0.0.3). apricot's saturated coverage takes minutes for some thousand records, so give
+it fewer: `--what saturated --records 2000 --chosen 200`. From vectors to the choice, wall seconds, medians; each runs
+in a process of its own after a small choice that compiles. Without `--peers` only what was chosen is compared, and the
+forms of graph cut with one another: seconds (medians of three), objective, picks.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ from tamis.engine.local import Local
 from tamis.errors import BudgetError, InputError, OptionError
 from tamis.select.base import Pool
 from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.gain import limits
+from tamis.select.gain.limits import Covered, row_sums
 from tamis.select.saturated import Saturated, saturated_coverage, saturated_coverage_of
 from tamis.vectors.similarity import UNIT, Space, square
 
@@ -99,14 +101,92 @@ def test_must_keep_records_cover_from_the_start() -> None:
     assert chosen.rows.tolist() == naive(kernel(x), 8, 0.2, [3, 9])
 
 
-@pytest.mark.parametrize("options", [{"algorithm": "parts"}, {"algorithm": "stochastic"}, {"memory": "60KB"}])
-def test_parts_and_samples_lose_little(options: dict[str, str]) -> None:
+PARTS = [
+    {"algorithm": "parts", "memory": "140KB"},  # proposals, judged by all
+    {"algorithm": "parts", "memory": "32KB"},  # shares in turn
+    {"algorithm": "stochastic"},
+]
+
+
+@pytest.mark.parametrize("options", PARTS)
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_parts_and_samples_lose_little_and_tell_the_objective_over_the_pool(
+    options: dict[str, str], metric: str
+) -> None:
     x = points(400, 6, 6)
-    s, pool = kernel(x), Pool(numbered(400), {"vectors": x})
-    whole = Saturated().select(pool, Constraints(Budget("rows", 40)))
-    other = Saturated(**options).select(pool, Constraints(Budget("rows", 40)))
+    s, pool = kernel(x, metric), Pool(numbered(400), {"vectors": x})
+    keep = np.zeros(400, bool)
+    keep[[3, 9]] = True
+    constraints = Constraints(Budget("rows", 40), keep=keep)
+    whole = Saturated(metric=metric).select(pool, constraints)
+    other = Saturated(metric=metric, **options).select(pool, constraints)
     assert len(other) == 40
-    assert value(s, other.rows.tolist(), 0.1) >= 0.9 * value(s, whole.rows.tolist(), 0.1)
+    assert ("in_turn" in other.facts) == (options.get("memory") == "32KB")
+    assert ("proposals" in other.facts) == (options.get("memory") == "140KB")
+    reached = value(s, other.rows.tolist(), 0.1)
+    assert reached >= 0.97 * value(s, whole.rows.tolist(), 0.1)
+    for found in (whole, other):
+        assert found.facts["objective"] == pytest.approx(value(s, found.rows.tolist(), 0.1), abs=0.01)
+        assert found.facts["covered"] == pytest.approx(found.facts["objective"] / (0.1 * s.sum()), abs=1e-4)
+    assert other.score[[3, 9]].tolist() == whole.score[[3, 9]].tolist()  # what they cover, one after the other
+    assert other.score[3] == pytest.approx(value(s, [3], 0.1), abs=0.01)
+
+
+def test_parts_are_better_than_random_by_far() -> None:
+    """Groups of very unequal sizes: parts reach what the whole does, within a hundredth; random selection does not."""
+    random = np.random.default_rng(0)
+    weight = random.zipf(1.5, 30).clip(1, 100)
+    centres = random.normal(size=(30, 24))[random.choice(30, 3000, p=weight / weight.sum())]
+    x = (centres + 0.8 * random.normal(size=(3000, 24))).astype(np.float32)
+    chance = random.choice(3000, 60, replace=False).tolist()
+    s = kernel(x)
+    whole = saturated_coverage(x, 60, keys=numbered(3000)).objective
+    for memory in ("1MB", "100KB"):
+        parts = saturated_coverage(x, 60, memory=memory, keys=numbered(3000))
+        assert parts.facts["algorithm"] == "parts"
+        assert parts.objective > 0.99 * whole
+    assert value(s, chance, 60 / 3000) < 0.95 * whole
+
+
+def test_the_share_of_a_bound_never_promises_too_much() -> None:
+    for seed in range(6):
+        x = points(12, 3, seed)
+        s = kernel(x)
+        best = max(value(s, list(rows), 0.3) for rows in itertools.combinations(range(12), 3))
+        found = saturated_coverage(x, 3, alpha=0.3)
+        assert 1 - 1 / np.e <= found.facts["share_of_bound"] <= found.objective / best + 1e-3
+
+
+def test_limits_of_a_large_pool_are_set_by_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, pool = points(600, 4, 2), Constraints(Budget("rows", 30))
+    method = Saturated(algorithm="stochastic")
+    exact = method.select(Pool(numbered(600), {"vectors": x}), pool)
+    monkeypatch.setattr(limits, "EXACT", 500)
+    monkeypatch.setattr(limits, "SAMPLE", 400)
+    sampled = method.select(Pool(numbered(600), {"vectors": x}), pool)
+    assert sampled.facts["limits_by"] == 400
+    assert "limits_by" not in exact.facts
+    assert sampled.facts["objective"] == pytest.approx(exact.facts["objective"], rel=0.03)
+
+
+def test_gains_are_exact_on_any_number_of_threads() -> None:
+    """Of the whole matrix, and of some rows by other candidates; whatever the limits, picks taken twice among them."""
+    x = points(2500, 6, 1)
+    matrix = square(Space(x, "cosine"), Local())
+    room = (0.002 * row_sums(matrix, Local())).astype(np.int64)
+    with Covered(matrix, room, 1) as one, Covered(matrix, room, 2, symmetric=True) as two:
+        for candidate in (7, 2400, 7, 31, 900, 12):
+            one.add(candidate)
+            two.add(candidate)
+        by = matrix[:, [7, 2400, 7, 31, 900, 12]].sum(axis=1, dtype=np.int64)
+        assert (one.room == np.maximum(room - by, 0)).all()
+        assert (one.best == np.minimum(by, room)).all()
+        assert (one.gains == np.minimum(matrix, one.room[:, None]).sum(axis=0)).all()
+        assert (one.gains == two.gains).all()
+    with Covered(matrix[100:160, :9].copy(), room[100:160]) as some:
+        some.add(4)
+        left = np.maximum(room[100:160] - matrix[100:160, 4], 0)
+        assert (some.gains == np.minimum(matrix[100:160, :9], left[:, None]).sum(axis=0)).all()
 
 
 def test_zeros_are_set_aside() -> None:

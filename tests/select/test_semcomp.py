@@ -13,10 +13,11 @@ from test_like import circle, kernels, numbered, points
 from tamis.errors import OptionError
 from tamis.select.base import Pool
 from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.gain.around import Around
 from tamis.select.like import like
 from tamis.select.semcomp import Semcomp, semcomp
 from tamis.select.steps.spread import mutual, neighbours_of, pagerank
-from tamis.vectors.similarity import Space
+from tamis.vectors.similarity import UNIT, Space
 
 Floats = NDArray[np.float64]
 
@@ -49,6 +50,20 @@ def test_one_item_by_coverage_alone_is_the_medoid() -> None:
     s, _ = kernels(x, x)
     found = semcomp(x, points(1, 4, 2), 1, candidates=80, diversity=0, relevance=0, keys=numbered(80))
     assert found.rows.tolist() == [int(np.argmax(s.sum(axis=0).round(4)))]
+
+
+def test_the_state_knows_what_each_would_add() -> None:
+    """Three candidates, the first two half alike: own worth .1, .2, .3, coverage 2, .5 off for being alike."""
+    matrix = (np.array([[1, 0.5, 0], [0.5, 1, 0], [0, 0, 1]]) * (UNIT - 1)).astype(np.uint16)  # an even number
+    with Around(matrix, np.array([0.1, 0.2, 0.3]), 2.0, 0.5 / UNIT, 1) as state:
+        assert state.gains == pytest.approx([1.1, 1.2, 2 / 3 + 0.3], abs=1e-4)
+        state.add(1)
+        assert state.gains == pytest.approx([1 / 3 + 0.1 - 0.25, 0.2 - 0.5, 2 / 3 + 0.3], abs=1e-4)
+        state.add(0)
+        assert state.taken == [1, 0]
+        assert state.total == pytest.approx(1.2 + 1 / 3 - 0.15, abs=1e-4)
+        assert state.likeness() == pytest.approx(0.5, abs=1e-4)
+        assert state.covered() == pytest.approx(2 / 3, abs=1e-4)
 
 
 def test_by_nearness_alone_it_is_the_top_k() -> None:

@@ -23,16 +23,16 @@ from numpy.typing import NDArray
 
 from tamis.engine import parse_size
 from tamis.engine.local import Local
-from tamis.select.base import Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.base import Flags, Parameter, Pool, Ranking
 from tamis.select.budget.filling import Filling
 from tamis.select.budget.greedy import Greedy, prices
-from tamis.select.gain.represent import Represented
+from tamis.select.gain.around import Around
 from tamis.select.gain.submodular import Grown
 from tamis.select.given.aimed import Aimed, near_examples
+from tamis.select.given.arrays import choose
+from tamis.select.given.embedded import Embedded
 from tamis.select.steps.spread import mutual, neighbours_of, pagerank
 from tamis.vectors.similarity import UNIT, Space, square
-from tamis.vectors.tiles import canonical, subset, zero_rows
 
 __all__ = ["Semcomp", "semcomp"]
 
@@ -57,12 +57,7 @@ def semcomp(
     OptionError
         An option that does not exist or does not fit.
     """
-    k = check_amount(k)
-    x, keys, order = canonical(x, keys)
-    method = Semcomp(**options).told([target])
-    chosen = method.select(Pool(keys, {"vectors": x}), Constraints(Budget("rows", k)), seed)
-    rows, gains = chosen.rows, chosen.score[chosen.rows]
-    return Grown(rows if order is None else order[rows], gains, chosen.facts["objective"], dict(chosen.facts))
+    return Grown.of(*choose(Semcomp(**options).told([target]), k, x, keys=keys, seed=seed))
 
 
 class Semcomp(Aimed, Greedy):
@@ -126,16 +121,13 @@ class Semcomp(Aimed, Greedy):
     def greedily(self, pool: Pool, filling: Filling, seed: int) -> Ranking:  # noqa: ARG002
         """Offer what adds most of the candidates, then what is nearest; the score is what a record added, or would."""
         target = self.examples("target", pool)
-        x = pool.vectors("vectors", self.name)
-        zero = zero_rows(x)
-        rows = np.flatnonzero(~zero)
-        score = np.full(len(pool), np.nan)
-        aside, asides = np.where(zero, 0, -1).astype(np.int8), ("semcomp: no vector (all zeros)",)
+        found = Embedded(pool, self.name)
+        rows = found.rows
         if not len(rows):
-            return Ranking(filling.order(rows), score, self.name, aside, asides)
-        space = Space(subset(x, rows), self.metric)
+            return found.ranking(filling.order(rows), self.name)
+        space = Space(found.x, self.metric)
         near, facts = self._near(space, target)
-        kept = np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)])
+        kept = found.among(filling.kept)
         k = max(1, filling.rows + len(filling.kept))
         wanted = min(len(rows), math.ceil(self.candidates * k))
         most = max(1, min(wanted, math.isqrt(self._bytes // 2)))
@@ -143,14 +135,24 @@ class Semcomp(Aimed, Greedy):
             facts["candidates_wanted"] = wanted
         nearest = np.argsort(-near, kind="stable")
         few = np.union1d(nearest[:most], kept)
-        score[rows] = self.relevance * near / k
-        facts |= self._choose(space, few, near, np.searchsorted(few, kept), k, filling, rows, score)
-        chosen_last = nearest[~np.isin(nearest, few)]
-        inside = few[np.argsort(-score[rows[few]], kind="stable")]
-        order = rows[np.concatenate([inside, chosen_last])]
-        return Ranking(
-            filling.order(order), score, "semcomp: covers what is near the target", aside, asides, facts=facts
-        )
+        own = self.relevance * near / k
+        found.score[rows] = own
+        engine, price = Local(), prices(filling, self.per_token)[rows[few]]
+        apart = 2 * self.diversity / (UNIT * max(1, k * (k - 1)))
+        with Around(square(space.part(few), engine), own[few], self.coverage, apart, engine.threads) as state:
+            for row in np.searchsorted(few, kept).tolist():
+                state.add(row)
+            found.score[rows[few]] = state.fill(filling, rows[few], price)
+            facts |= {
+                "candidates": len(few),
+                "objective": state.total,
+                "candidates_covered": state.covered(),
+                "near_target": float(near[few[state.taken]].mean()) if state.taken else 0.0,
+                "alike": state.likeness(),
+            }
+        inside = few[np.argsort(-found.score[rows[few]], kind="stable")]
+        order = rows[np.concatenate([inside, nearest[~np.isin(nearest, few)]])]
+        return found.ranking(filling.order(order), "semcomp: covers what is near the target", facts)
 
     def _near(self, space: Space, target: NDArray[Any]) -> tuple[_Floats, dict[str, Any]]:
         """Return each row's nearness to the target, partly from over the graph, and what was found of the graph."""
@@ -161,60 +163,3 @@ class Semcomp(Aimed, Greedy):
         graph = mutual(space, found)
         blend = (1 - self.spread) * near + self.spread * pagerank(graph, near, self.restart)
         return blend, {"edges": int(graph.nnz) // 2, "recall": found.recall}
-
-    def _choose(
-        self,
-        space: Space,
-        few: NDArray[np.int64],
-        near: _Floats,
-        kept: NDArray[np.int64],
-        k: int,
-        filling: Filling,
-        rows: NDArray[np.int64],
-        score: _Floats,
-    ) -> dict[str, Any]:
-        """Offer the candidates (`few` of the space's rows, `kept` of them in already) that add most."""
-        engine = Local()
-        matrix = square(space.part(few), engine)
-        alike = np.zeros(len(few), np.int64)  # to those chosen, added up
-        price = prices(filling, self.per_token)[rows[few]]
-        own, at = self.relevance * near[few] / k, rows[few]
-        apart = 2 * self.diversity / (UNIT * max(1, k * (k - 1)))
-        taken: list[int] = []
-        total = pairs = 0.0
-        with Represented(matrix, threads=engine.threads) as state:
-
-            def gains() -> _Floats:
-                return np.asarray(self.coverage * state.gains / (UNIT * len(few)) + own - apart * alike, np.float64)
-
-            def take(row: int) -> None:
-                nonlocal pairs
-                pairs += float(alike[row])
-                taken.append(row)
-                state.add(row)
-                np.add(alike, matrix[row], out=alike)
-
-            for row in kept.tolist():
-                total += float(gains()[row])
-                take(row)
-            added = np.full(len(few), np.nan)
-            waiting = filling.open[at]
-            while not filling.full and waiting.any():
-                gain = gains()
-                worth = np.where(gain > 0, gain / price, gain)
-                best = int(np.argmax(np.where(waiting, worth, -np.inf)))
-                if filling.offer(int(at[best])):
-                    total += float(gain[best])
-                    take(best)
-                added[best] = gain[best]
-                waiting = filling.open[at]
-            score[at] = np.where(np.isnan(added), gains(), added)
-            covered = float(state.best.mean()) / UNIT
-        count = len(taken)
-        return {
-            "candidates": len(few),
-            "objective": total,
-            "candidates_covered": covered,
-            "near_target": float(near[few[taken]].mean()) if taken else 0.0,
-            "alike": 2 * pairs / (UNIT * count * (count - 1)) if count > 1 else 0.0,
-        }

@@ -196,19 +196,21 @@ class Work:
         """Let each part give its share, knowing what those before it gave; return how many were given."""
         first = len(chosen)
         for number, part in enumerate(parts, 1):
-            last = number == len(parts)
-            most = None if last else math.ceil(self.filling.rows / (len(parts) - number + 1))
-            score = np.empty(len(part))
             standing = self.in_turn(part, chosen, first, number / len(parts))
-            matrix = square(self.space.part(part), self.engine)
-            with self.held(matrix, standing, part, symmetric=True) as state:
-                at = self.rows[part]
-                taken, _ = take(state, self.filling, at, self.price[part], score, every=False, most=most)
-                self.looked += state.updates
+            most = None if number == len(parts) else math.ceil(self.filling.rows / (len(parts) - number + 1))
+            given, score = self._given(part, standing, most)
             out = ~np.isin(part, chosen)  # what is in already keeps what it added
             self.score[self.rows[part[out]]] = score[out] * len(parts)
-            chosen = np.concatenate([chosen, part[taken]])
+            chosen = np.concatenate([chosen, given])
         return len(chosen) - first
+
+    def _given(self, part: _Ints, standing: NDArray[Any], most: int | None) -> tuple[_Ints, _Floats]:
+        """Return what one part gives of its own, and what each of it added to the part, or would."""
+        score = np.empty(len(part))
+        with self.held(square(self.space.part(part), self.engine), standing, part, symmetric=True) as state:
+            taken, _ = take(state, self.filling, self.rows[part], self.price[part], score, every=False, most=most)
+            self.looked += state.updates
+        return part[taken], score
 
     def sampled(self, eps: float, memory: int, seed: int) -> dict[str, Any]:
         """Take the best of a counted sample of candidates at each step."""
