@@ -131,6 +131,8 @@ class Represented:
 
     def _change(self, rows: NDArray[np.int64], old: NDArray[Any], width: NDArray[Any], sign: int) -> None:
         """Lower (raise) all gains by what `rows` lose that were at `old` and are `width` higher."""
+        if not len(rows):
+            return
         total = self.matrix.shape[1]
         spans = [(start, min(total, start + _COLUMNS)) for start in range(0, total, _COLUMNS)]
         if self._pool is not None and len(rows) * total > _SHARED:
