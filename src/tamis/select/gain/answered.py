@@ -23,7 +23,7 @@ from tamis.errors import OptionError
 from tamis.select.budget.filling import Filling
 from tamis.select.gain.anew import Anew
 from tamis.select.gain.represent import Represented, State
-from tamis.select.gain.submodular import lazily
+from tamis.select.gain.submodular import take
 from tamis.select.given.aimed import near_examples
 from tamis.select.given.embedded import Embedded
 from tamis.vectors.similarity import UNIT, Space, closest, nearness, rectangle, totals
@@ -35,20 +35,16 @@ _Floats = NDArray[np.float64]
 
 
 class Beside:
-    """A state with a sum beside it: each candidate adds `sums` of its own, in units; what it adds only falls."""
-
-    rise, slack = 0.0, 0.0
+    """A state with a sum beside it: each candidate adds `sums` of its own, in units."""
 
     def __init__(self, state: State, sums: _Ints) -> None:
-        self.state, self.sums = state, sums
-
-    def gains(self, candidates: _Ints) -> _Floats:
-        """Return what each candidate would add now, in units."""
-        return np.asarray(self.state.gains[candidates] + self.sums[candidates], np.float64)
+        self.state, self.sums, self.unit, self.best = state, sums, state.unit, state.best
+        self.gains = state.gains + sums
 
     def add(self, candidate: int) -> None:
         """Take a candidate."""
         self.state.add(candidate)
+        np.add(self.state.gains, self.sums, out=self.gains)
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,7 @@ class Answered:
         else:
             state = Anew(space, best, engine, of=asked)
         with state:
-            found.score[found.rows] = lazily(Beside(state, near), filling, found.rows, price)[2] / state.unit
+            take(Beside(state, near), filling, found.rows, price, found.score)
             looked = len(space) * len(asked) + state.updates
         return {"algorithm": "anew" if isinstance(state, Anew) else "whole", "similarities": looked}, looked
 
