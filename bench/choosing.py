@@ -1,6 +1,6 @@
 """Every method choosing 1,000 of 100,000 records, and the greedy ones 10,000 of a million.
 
-    python bench/choosing.py [METHOD ...] [--records 100000] [--chosen 1000] [--memory 8]
+    python bench/choosing.py [METHOD[:NAME=VALUE,...] ...] [--records 100000] [--chosen 1000] [--memory 8]
 
 Records have clustered random vectors, 256 wide, as float16, and random scores. Each method runs in a process of its
 own after a small run that compiles; wall seconds of the choice alone (no reading, no writing), and the peak memory of
@@ -101,7 +101,9 @@ def peak() -> int:
 
 def alone(name: str, n: int, k: int, memory: int) -> None:
     """Run one method in this process, and print what it took as JSON."""
-    method = get(name)(**OPTIONS.get(name, {}))
+    name, _, more = name.partition(":")
+    given = dict(part.split("=", 1) for part in more.split(",") if part)
+    method = get(name)(**{**OPTIONS.get(name, {}), **given})
     if isinstance(method, Aimed):  # 200 examples, which are records of the pool too
         shown = [vectors(200)]
         method = method.told(**({"unlike": shown} if method.flags.needs_unlike else {"target": shown}))

@@ -14,6 +14,7 @@ from tamis.select.base import Groups, Pool
 from tamis.select.budget.constraints import Budget, Constraints, Quota
 from tamis.select.dpp import dpp_map
 from tamis.select.gain import mutual
+from tamis.select.gain.proposals import dealt, inside
 from tamis.select.gain.submodular import Grown
 from tamis.select.like import Like, like
 from tamis.select.steps.volumes import covered, log_volume, metric, units
@@ -146,6 +147,20 @@ def test_copies_of_examples_take_no_more_than_one() -> None:
     for ridge, same in ((0.0, True), (0.5, False)):
         one, two = covered(examples, ridge), covered(twice, ridge)
         assert np.allclose(one.T @ one, two.T @ two, atol=1e-8) is same
+
+
+def test_parts_are_dealt_by_key_and_choose_among_what_is_open() -> None:
+    """The same records are together in any order; what is closed in the pool is closed in its part."""
+    keys = np.stack([np.arange(50, dtype=np.uint64)] * 2, axis=1)
+    rows = np.arange(5, 50)
+    parts = dealt(rows, keys, 4, "like")
+    assert np.sort(np.concatenate(parts)).tolist() == rows.tolist()
+    assert {len(part) for part in parts} == {11, 12}
+    assert all((np.diff(part) > 0).all() for part in parts)
+    filling = Constraints(Budget("rows", 9), keep=np.arange(50) == parts[0][0]).open(50)
+    few = inside(filling, parts[0], 3)
+    assert few.left == 3
+    assert few.open.tolist() == [False] + [True] * (len(parts[0]) - 1)
 
 
 def test_parts_lose_little(monkeypatch: pytest.MonkeyPatch) -> None:

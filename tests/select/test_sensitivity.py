@@ -13,6 +13,8 @@ from tamis.errors import BudgetError, InputError, OptionError
 from tamis.select.base import Pool
 from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.sensitivity import Sensitivity, sensitivity
+from tamis.select.steps.determinantal import Rows
+from tamis.select.steps.leverage import design, lewis, scores
 from tamis.vectors.kmeans import kmeans
 
 Floats = NDArray[np.float64]
@@ -219,6 +221,21 @@ def test_what_is_set_aside_and_any_order() -> None:
     assert score(same, loss="kmeans") == pytest.approx(np.full(6, 1 / 6))
     assert score(same, loss="kmeans", clusters=2) == pytest.approx(np.full(6, 1 / 6))
     assert score(same) == pytest.approx(np.full(6, 1 / 6))
+
+
+def test_leverage_and_lewis_weights_are_what_they_say() -> None:
+    """Leverage is the diagonal of the projection on the columns; a Lewis weight that of rows over its root."""
+    x = np.random.default_rng(3).normal(size=(40, 4)).astype(np.float32)
+    wide = x.astype(np.float64)
+    projection = wide @ np.linalg.inv(wide.T @ wide) @ wide.T
+    assert scores(Rows(x, "linear")) == pytest.approx(np.diag(projection), abs=1e-9)
+    weight = lewis(Rows(x, "linear"))
+    over = wide / np.sqrt(weight)[:, None]
+    assert weight == pytest.approx(np.diag(over @ np.linalg.inv(over.T @ over) @ over.T), rel=1e-3)
+    assert weight.sum() == pytest.approx(4, rel=1e-3)
+    made = design(x, wide[:, 0], centred=True, constant=True)
+    assert made.shape == (40, 6)
+    assert made[:, :5].mean(axis=0) == pytest.approx(np.zeros(5), abs=1e-6)
 
 
 def test_bad_input() -> None:

@@ -34,7 +34,7 @@ from tamis.select.facility import Facility, Window
 from tamis.select.gain.answered import Answered, Summed
 from tamis.select.gain.mutual import Told
 from tamis.select.gain.submodular import Grown
-from tamis.select.given.aimed import Aimed, near_examples
+from tamis.select.given.aimed import Aimed, how_near, near_examples
 from tamis.select.given.arrays import choose
 from tamis.select.given.embedded import Embedded
 from tamis.vectors.similarity import Space
@@ -177,11 +177,9 @@ class Like(Aimed, Facility):
     def finished(self, pool: Pool, chosen: Chosen) -> Chosen:
         """Add the exact objective, and how near the chosen and the pool are to the target, in the mean."""
         found = super().finished(pool, chosen)
-        x = pool.vectors("vectors", self.name)
-        near = near_examples(Space(x, self.metric), self.target)
+        space = Space(pool.vectors("vectors", self.name), self.metric)
         facts = {name: value for name, value in found.facts.items() if name != "mean_similarity"}
-        told = {"near_target": float(near[chosen.rows].mean()) if len(chosen) else 0.0, "pool_near_target": near.mean()}
-        return replace(found, facts={**facts, **{name: float(value) for name, value in told.items()}})
+        return replace(found, facts={**facts, **how_near(space, self.target, chosen.rows, "target")})
 
     def objective(self, space: Space, chosen: _Ints) -> float:
         """Return the objective of the `chosen` of a space's rows."""

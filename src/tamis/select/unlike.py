@@ -22,20 +22,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis.engine.local import Local
 from tamis.errors import OptionError
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking
 from tamis.select.budget.filling import Filling
 from tamis.select.budget.greedy import prices
 from tamis.select.facility import Facility, Window
-from tamis.select.gain.apart import cut, cut_of
+from tamis.select.gain.apart import alone, cut, cut_of
 from tamis.select.gain.submodular import Grown
 from tamis.select.gain.volume import Volume
-from tamis.select.given.aimed import Aimed, near_examples
+from tamis.select.given.aimed import Aimed, how_near, near_examples
 from tamis.select.given.arrays import choose
 from tamis.select.given.embedded import Embedded
 from tamis.select.steps.volumes import covered, log_volume, units
-from tamis.vectors.similarity import UNIT, Space, totals
+from tamis.vectors.similarity import Space
 
 __all__ = ["Unlike", "unlike"]
 
@@ -143,7 +142,7 @@ class Unlike(Aimed, Facility):
         words, facts = "unlike: adds most, away from the examples", {}
         if self.form == "gccg":
             space, price = Space(found.x, self.metric), prices(filling, self.per_token)[rows]
-            own = self._own(space, space, space.other(examples), len(rows))
+            own = self._own(space, space, space.other(examples))
             left, columns = cut(space, own, self.balance, rows, price, filling, score)
             self._looked = len(rows) * (len(rows) + len(examples) + columns)
         else:
@@ -153,11 +152,9 @@ class Unlike(Aimed, Facility):
             left = rows[np.argsort(-score[rows], kind="stable")]
         return found.ranking(filling.order(left), words, facts)
 
-    def _own(self, part: Space, space: Space, examples: Space, n: int) -> NDArray[np.float64]:
+    def _own(self, part: Space, space: Space, examples: Space) -> NDArray[np.float64]:
         """Return what each row of `part` would add to the empty set (gccg), in units."""
-        nu = n / max(len(examples), 1) if self.nu is None else self.nu
-        near = totals(part, Local(), examples).astype(np.float64)
-        return totals(part, Local(), space) - self.balance * UNIT - (2 * self.balance * nu) * near
+        return alone(part, space, examples, self.balance, len(space) / len(examples) if self.nu is None else self.nu)
 
     def _beside(self, examples: NDArray[Any]) -> NDArray[np.float64]:
         """Return the directions that the examples take (logdetcg), nu times."""
@@ -166,10 +163,9 @@ class Unlike(Aimed, Facility):
     def finished(self, pool: Pool, chosen: Chosen) -> Chosen:
         """Add the exact objective, and how near the chosen and the pool are to the examples, in the mean."""
         found = super().finished(pool, chosen)
-        near = near_examples(Space(pool.vectors("vectors", self.name), self.metric), self.unlike)
+        space = Space(pool.vectors("vectors", self.name), self.metric)
         facts = {name: value for name, value in found.facts.items() if name != "mean_similarity"}
-        facts["near_examples"] = float(near[chosen.rows].mean()) if len(chosen) else 0.0
-        return replace(found, facts={**facts, "pool_near_examples": float(near.mean())})
+        return replace(found, facts={**facts, **how_near(space, self.unlike, chosen.rows, "examples")})
 
     def objective(self, space: Space, chosen: _Ints) -> float:
         """Return the objective of the `chosen` of a space's rows."""
@@ -178,4 +174,4 @@ class Unlike(Aimed, Facility):
         part = space.part(chosen)
         if self.form == "logdetcg":
             return log_volume(units(part.tiles.x), self.ridge, self._beside(self.unlike))
-        return cut_of(part, self._own(part, space, space.other(self.unlike), len(space)), self.balance)
+        return cut_of(part, self._own(part, space, space.other(self.unlike)), self.balance)

@@ -17,10 +17,16 @@ from tamis.select.budget.filling import Filling
 from tamis.select.gain.columns import Columns, farthest
 from tamis.vectors.similarity import UNIT, Space, totals
 
-__all__ = ["cut", "cut_of"]
+__all__ = ["alone", "cut", "cut_of"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
+
+
+def alone(part: Space, space: Space, examples: Space, balance: float, nu: float) -> _Floats:
+    """Return what each row of `part` would add to the empty set, by all of a space and the examples, in units."""
+    near = totals(part, Local(), examples).astype(np.float64)
+    return totals(part, Local(), space) - balance * UNIT - (2 * balance * nu) * near
 
 
 def cut(

@@ -19,7 +19,7 @@ from tamis.select.base import Pool
 from tamis.vectors.similarity import Space, nearness
 from tamis.vectors.tiles import canonical, matrix, subset, zero_rows
 
-__all__ = ["Aimed", "near_examples"]
+__all__ = ["Aimed", "how_near", "near_examples"]
 
 
 class Aimed:
@@ -99,3 +99,12 @@ def near_examples(space: Space, examples: NDArray[Any] | None) -> NDArray[np.flo
     if examples is None:
         return np.zeros(len(space))
     return nearness(space, np.arange(len(examples)), Local(), space.other(examples))
+
+
+def how_near(space: Space, examples: NDArray[Any] | None, chosen: NDArray[np.int64], words: str) -> dict[str, float]:
+    """Return as facts how similar a chosen row, and one of all, is in the mean to the nearest example; 0 for none."""
+    near = near_examples(space, examples)
+    return {
+        f"near_{words}": float(near[chosen].mean()) if len(chosen) else 0.0,
+        f"pool_near_{words}": float(near.mean()),
+    }
