@@ -99,7 +99,7 @@ class Saturated(Facility):
     source = "Lin and Bilmes 2011; parts: GreeDi (2013); gains lowered not evaluated, alpha from the budget: ours"
     cost = "O(n^2 d / 2) and about O(n^2) more, 2 n^2 bytes up to `memory`; beyond, parts; above 100,000 linear in n"
     promises = "at least 1 - 1/e = 63 % of the best objective where the matrix fits (whole), with a budget in rows"
-    use_when = "each kind of record should be covered in proportion to how many like it there are, not once alone"
+    use_when = "every record should be covered by several like it, not once alone, and none much more than its limit"
     fails_when = "all records are somewhat alike: any large set covers them, a random one too; or alpha far above k/n"
     later = "no comparison of trained models with random selection known"
     parameters = (
