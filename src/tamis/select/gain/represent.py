@@ -149,6 +149,8 @@ class Lowered:
 
     def change(self, rows: NDArray[np.int64], old: NDArray[Any], width: NDArray[Any], sign: int) -> None:
         """Lower (raise) all gains by what of `rows` of the matrix lies between `old` and `old + width`."""
+        if not len(rows):
+            return
         total = self.matrix.shape[1]
         spans = [(start, min(total, start + _COLUMNS)) for start in range(0, total, _COLUMNS)]
 
