@@ -12,7 +12,7 @@ import pytest
 import tamis
 from data import real
 from tamis.cli import run
-from tamis.errors import InputError, OptionError, UserError
+from tamis.errors import BudgetError, InputError, OptionError, UserError
 
 WORDS = ["apple", "river", "stone", "cloud", "green", "paper", "light", "music", "water", "bread", "horse", "glass"]
 
@@ -100,6 +100,14 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="is a folder"):
         tamis.profile(pool, output=tmp_path)
     assert pool.read_text() == json.dumps(record(0))
+
+
+def test_too_little_memory_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    """The broken line would be an error of its own, were it read."""
+    pool = tmp_path / "pool.jsonl"
+    pool.write_text(json.dumps(record(0)) + "\n{broken\n")
+    with pytest.raises(BudgetError, match="Raise --memory"):
+        tamis.profile(pool, memory="100MB", strict=True)
 
 
 def test_one_record_is_no_reason_to_fail() -> None:

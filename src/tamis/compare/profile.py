@@ -23,7 +23,7 @@ from tamis.compare.profiled import Measured, Profiled
 from tamis.corpus.corpus import Corpus
 from tamis.corpus.identity import Ids
 from tamis.corpus.objects import is_objects
-from tamis.errors import InputError, OptionError, UserError
+from tamis.errors import BudgetError, InputError, OptionError, UserError
 from tamis.measure.coverage import coverage, covering_radius, to_nearest
 from tamis.measure.discrepancy import sliced_discrepancy
 from tamis.measure.divergence import counts_in, kl_divergence
@@ -41,7 +41,7 @@ from tamis.run.options import Job, Runtime
 from tamis.run.progress import Progress
 from tamis.run.report_texts import counted, read_texts
 from tamis.run.select import read_targets, settings_of
-from tamis.run.session import Session
+from tamis.run.session import PROCESS_BYTES, Session
 from tamis.select.random import Random
 from tamis.signals.compute import column_key, compute
 from tamis.signals.minhash import MinHash
@@ -173,6 +173,11 @@ class _Profile:
         self.gaps: list[str] = []
 
     def run(self) -> Profiled:
+        if self.session.room(1) < 0:
+            raise BudgetError(
+                f"profile needs more than {PROCESS_BYTES >> 20:,} MB of memory for anything, the ceiling is "
+                f"{self.session.runtime.ceiling() >> 20:,} MB. Raise --memory."
+            )
         inputs = self._read()
         self.usable = [np.flatnonzero(one.rows.status == 0) for one in self.sets]
         for name, rows in zip(self.names, self.usable, strict=True):

@@ -3,6 +3,7 @@
 ================  =================================================================================
 `diversity`       Vendi score of any order, with weights, by any kernel; effective rank; Hill numbers
 `streamed`        Vendi score of millions: one pass over vectors on disk, random features, a sample
+`landmarks`       Vendi score of millions by any kernel: similarities to a few landmarks
 `similarities`    kernels: Gaussian, Jaccard of n-grams
 `distances`       mean distance to the nearest neighbour
 `coverage`        share of a pool within a radius of a set, covering radius

@@ -10,7 +10,7 @@ from tamis.errors import InputError, OptionError
 from tamis.measure.linear import dots
 from tamis.measure.ngrams import Runs
 
-__all__ = ["gaussian", "ngram_jaccard"]
+__all__ = ["gaussian", "gaussian_between", "ngram_jaccard"]
 
 
 def gaussian(vectors: ArrayLike, width: float = 1.0) -> NDArray[np.float64]:
@@ -32,6 +32,27 @@ def gaussian(vectors: ArrayLike, width: float = 1.0) -> NDArray[np.float64]:
     apart = np.maximum(square[:, None] + square - 2.0 * dots(x, x), 0.0)
     np.fill_diagonal(apart, 0.0)
     return np.asarray(np.exp(-(apart + apart.T) / (4.0 * width * width)))
+
+
+def gaussian_between(a: ArrayLike, b: ArrayLike, width: float = 1.0) -> NDArray[np.float64]:
+    """Return exp(-|x - y|^2 / (2 width^2)) of the vectors `a` (`p x d`) and `b` (`q x d`), `p x q`.
+
+    Raises
+    ------
+    InputError
+        Other shapes, or numbers that are not finite.
+    OptionError
+        A width that is not above 0.
+    """
+    x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise InputError(
+            f"gaussian: expected finite vectors of one width, got others or arrays of shape {x.shape} and {y.shape}."
+        )
+    if not 0 < width < np.inf:
+        raise OptionError(f"gaussian: expected a width above 0, got {width}.")
+    apart = (x * x).sum(axis=1)[:, None] + (y * y).sum(axis=1) - 2.0 * dots(x, y)
+    return np.asarray(np.exp(-np.maximum(apart, 0.0) / (2.0 * width * width)))
 
 
 def ngram_jaccard(runs: Runs) -> NDArray[np.float64]:
