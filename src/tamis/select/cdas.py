@@ -94,8 +94,11 @@ class Cdas(Aware):
         """Return the bytes of scores, labels and orders."""
         return 120 * n
 
-    def ranked(self, pool: Pool, seed: int, wanted: int, keep: _Mask, drop: _Mask) -> Ranking:  # noqa: ARG002
-        """Order so that the first records hold the clusters' shares; the score is the difficulty."""
+    def ranked(self, pool: Pool, seed: int, wanted: int, keep: _Mask, drop: _Mask) -> Ranking:
+        """Order so that the first records hold the clusters' shares; the score is the difficulty.
+
+        Records to keep count in their cluster's share, those to drop are of none.
+        """
         score = pool.numbers(self.signal, self.name).astype(np.float64)
         over = score <= self.limit if self.ascending else score >= self.limit
         lacking = {"no score (NaN)": np.isnan(score), "at the limit of difficulty or above": over}
@@ -113,7 +116,8 @@ class Cdas(Aware):
             below = np.bincount(part[rows])
             facts |= {"sizes": np.bincount(labels).tolist(), "below_the_limit": below.tolist()}
             best = rows[np.argsort(score[rows] if self.ascending else -score[rows], kind="stable")]
-            rows, _ = apportioned(best, part[best].astype(np.int32), below.astype(np.float64), wanted)
+            sizes = np.bincount(part[rows[~drop[rows]]], minlength=len(below)).astype(np.float64)
+            rows, _ = apportioned(best, part[best].astype(np.int32), sizes, wanted, keep, drop)
         return replace(found.ranking(rows, "cdas: among the hardest of its cluster", facts), part=part)
 
     def finished(self, pool: Pool, chosen: Chosen, ranking: Ranking) -> Chosen:  # noqa: ARG002

@@ -123,17 +123,20 @@ class Kmq(Aware):
         return own if self.score is None else (*own, "order")
 
     def ranked(self, pool: Pool, seed: int, wanted: int, keep: _Mask, drop: _Mask) -> Ranking:
-        """Order so that the first records hold the quotas; the score is log weight plus Gumbel noise."""
+        """Order so that the first records hold the quotas; the score is log weight plus Gumbel noise.
+
+        Records to keep count in their cluster's quota, those to drop are of none.
+        """
         if self.score is not None:
             budget = Constraints(Budget("rows", wanted), keep=keep, drop=drop)
             return self._in_rounds(pool, budget.open(len(pool)), seed)
         found, labels, facts = self._clustered(pool, seed)
         order = found.rows
         if len(found):
-            sizes = np.bincount(labels).astype(np.float64)
+            sizes = np.bincount(labels[~drop[order]], minlength=int(labels.max()) + 1).astype(np.float64)
             weights = sizes if self.sizes == "proportional" else np.ones(len(sizes))
             best = np.argsort(-found.score[order], kind="stable")
-            order, taken = apportioned(order[best], labels[best], weights, wanted)
+            order, taken = apportioned(order[best], labels[best], weights, wanted, keep, drop)
             facts["quotas"] = {"least": int(taken.min()), "most": int(taken.max())}
         return found.ranking(order, "kmq: drawn within its cluster", facts)
 
