@@ -120,7 +120,7 @@ def test_reasons_facts_and_another_signal_for_the_cut() -> None:
 def test_bad_input() -> None:
     with pytest.raises(InputError, match="expected finite numbers to cut into strata, got inf at record 2"):
         ccs([0.0, 1.0, np.inf], 2)
-    with pytest.raises(InputError, match="expected n numbers"):
+    with pytest.raises(InputError, match=r"difficulty: expected 3 numbers, one a row, got an array of shape \(3, 2\)"):
         ccs(np.zeros((3, 2)), 2)
     with pytest.raises(InputError, match="one a row"):
         ccs(np.zeros(3), 2, keys=keys(2))

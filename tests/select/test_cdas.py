@@ -102,6 +102,17 @@ def test_ascending_and_tokens() -> None:
     assert np.bincount(np.repeat([0, 1, 2], [60, 30, 10])[by_tokens.rows]).tolist() == [12, 6, 2]
 
 
+def test_pins_count_in_their_share() -> None:
+    """Corners of 60 and 20 records; 30 of the first must go, so ten of 30 and 20 are 6 and 4, the kept among them."""
+    corner, ifd = np.repeat([0, 1], [60, 20]), np.linspace(0.1, 0.9, 80)
+    keep, drop = np.isin(np.arange(80), [40, 41, 42, 60]), np.arange(80) < 30
+    budget = Constraints(Budget("rows", 10), keep=keep, drop=drop)
+    chosen = Cdas(by="ifd", clusters=2).select(pool_of(corners(60, 20), ifd), budget)
+    assert sorted(chosen.rows.tolist()) == [40, 41, 42, 57, 58, 59, 60, 77, 78, 79]
+    assert np.bincount(corner[chosen.rows]).tolist() == [6, 4]
+    assert sorted(chosen.facts["chosen"]) == [4, 6]
+
+
 def test_bad_input_and_what_is_set_aside() -> None:
     x, ifd = corners(4, 4), np.linspace(0.1, 0.8, 8)
     x[2], ifd[5] = 0, np.nan

@@ -113,6 +113,15 @@ def test_budget_in_tokens_keeps_shares_too() -> None:
     assert chosen.facts["quotas"] == {"least": 2, "most": 12}
 
 
+def test_pins_count_in_their_quota() -> None:
+    """Corners of 60 and 20 records; 30 of the first must go, so ten of 30 and 20 are 6 and 4, the kept among them."""
+    corner = np.repeat([0, 1], [60, 20])
+    keep, drop = np.isin(np.arange(80), [40, 41, 42, 79]), np.arange(80) < 30
+    chosen = Kmq(clusters=2).select(pool_of(corners(60, 20)), Constraints(Budget("rows", 10), keep=keep, drop=drop))
+    assert np.bincount(corner[chosen.rows]).tolist() == [6, 4]
+    assert {40, 41, 42, 79} <= set(chosen.rows.tolist())
+
+
 def test_bad_input_is_answered() -> None:
     x = corners(3)
     with pytest.raises(BudgetError, match="expected a whole number of at least 1, got 0"):

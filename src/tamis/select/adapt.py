@@ -11,23 +11,25 @@ by spread compare the standard deviation in the cluster with that of all. Levels
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis.errors import InputError, OptionError
-from tamis.select.base import REQUIRED, Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
-from tamis.select.budget.constraints import Constraints
+from tamis.errors import OptionError
+from tamis.kernels.hashing import salt, uniforms
+from tamis.select.base import REQUIRED, Flags, Parameter, Pool, Ranking, check_amount
+from tamis.select.budget.aware import Aware
+from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.budget.shares import apportioned
-from tamis.select.ccs import Ccs
-from tamis.select.given.arrays import one_each
+from tamis.select.given.arrays import given, one_each
 from tamis.select.given.direction import directed
+from tamis.select.given.embedded import Embedded
+from tamis.select.given.usable import check_usable
 from tamis.select.steps.histogram import entropy, spread, standard
+from tamis.select.steps.strata import in_turn, strata_of
 from tamis.vectors.kmeans import kmeans
-from tamis.vectors.tiles import canonical, subset, zero_rows
 
 __all__ = ["Adapt", "adapt"]
 
@@ -35,6 +37,7 @@ _INSIDE = ("levels", "middle", "lowest")
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
+_Mask = NDArray[np.bool_]
 
 
 def adapt(
@@ -59,13 +62,12 @@ def adapt(
     OptionError
         No scores, an option that does not exist or does not fit.
     """
-    k = check_amount(k)
-    x, keys, order = canonical(x, keys)
-    columns = {name: one_each(values, order, len(x), f"score '{name}'") for name, values in scores.items()}
+    k, found = check_amount(k), given(x, keys)
+    n = len(found.pool)
+    columns = {name: one_each(values, found.order, n, f"score '{name}'") for name, values in scores.items()}
+    pool = Pool(found.pool.keys, {**found.pool.columns, **columns})
     method = Adapt(signals=",".join(columns), **options)
-    method._budget = k
-    rows = method.rank(Pool(keys, {"vectors": x, **columns}), seed).order[:k]
-    return rows if order is None else order[rows]
+    return found.back(method.select(pool, Constraints(Budget("rows", k)), seed).rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +81,7 @@ class _Skill:
     spread: float
 
 
-class Adapt(Selector):
+class Adapt(Aware):
     """Clusters as skills, a score of its own for each, and every level of it."""
 
     name = "adapt"
@@ -109,8 +111,6 @@ class Adapt(Selector):
     inside: str
     bins: int
     logs: str
-    _budget: int | None = None
-    _pins: tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None] = (None, None)
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -131,60 +131,36 @@ class Adapt(Selector):
         """Return the bytes of the scores and what goes with each record."""
         return n * (60 + 8 * len(self.scorers))
 
-    def select(self, pool: Pool, constraints: Constraints, seed: int = 0) -> Chosen:
-        """Rank `pool` with shares for this budget (of tokens: for what so many hold on average), and fill it.
+    def ranked(self, pool: Pool, seed: int, wanted: int, keep: _Mask, drop: _Mask) -> Ranking:
+        """Order so that the first records hold the shares; the score is that of the skill, standardised in it.
 
-        Must-keep records count in their skill's share, must-drop ones are of none.
+        Records to keep count in their skill's share, those to drop are of none.
         """
-        constraints.validate(len(pool))
-        aware = copy.copy(self)
-        aware._budget = constraints.wanted(len(pool))
-        aware._pins = (constraints.keep, constraints.drop)
-        return super(Adapt, aware).select(pool, constraints, seed)
-
-    def rank(self, pool: Pool, seed: int) -> Ranking:
-        """Order so that the first records hold the shares; the score is that of the skill, standardised in it."""
-        x = pool.vectors("vectors", self.name)
-        zero = zero_rows(x)
         scores = np.stack([self._scores(pool, name, ascending) for name, ascending in self.scorers])
-        rows = np.flatnonzero(~zero & ~np.isnan(scores).any(axis=0))
-        score = np.full(len(pool), np.nan)
+        found = Embedded(pool, self.name, lacking={"no score (NaN)": np.asarray(np.isnan(scores).any(axis=0))})
         facts: dict[str, Any] = {}
-        order = rows
-        if len(rows):
-            part = subset(x, rows)
-            found = kmeans(part, self.clusters, seed=seed, spherical=True, keys=pool.keys[rows])
-            every = np.array([spread(one[rows]) for one in scores])
-            skills = [self._skill(pool, rows[found.labels == c], scores, every, seed) for c in np.unique(found.labels)]
-            for skill in skills:
-                score[skill.rows] = skill.z
-            order, shares = self._shared(skills)
-            facts = {"skills": [self._told(skill, share) for skill, share in zip(skills, shares, strict=True)]}
-        aside = np.where(zero, 0, 1).astype(np.int8)
-        asides = ("adapt: no vector (all zeros)", "adapt: no score (NaN)")
-        return Ranking(order, score, "adapt: in its skill's share", aside, asides, facts=facts)
-
-    def _shared(self, skills: list[_Skill]) -> tuple[_Ints, list[int]]:
-        """Return the records that are not pinned out, those in their skill's share first, and the shares."""
-        labels = np.repeat(np.arange(len(skills), dtype=np.int32), [len(skill.rows) for skill in skills])
-        best = np.concatenate([skill.rows for skill in skills])
-        weights = np.array([skill.spread if self.budgets == "spread" else 1.0 for skill in skills])
-        order, taken = apportioned(best, labels, weights, self._budget or len(best), *self._pins)
-        return order, taken.tolist()
+        order = found.rows
+        if len(found):
+            clustered = kmeans(found.x, self.clusters, seed=seed, spherical=True, keys=found.keys).labels
+            every = np.array([spread(one[found.rows]) for one in scores])
+            inside = [found.rows[clustered == c] for c in np.unique(clustered)]
+            skills = [self._skill(pool, rows, scores, every, seed) for rows in inside]
+            labels = np.repeat(np.arange(len(skills), dtype=np.int32), [len(skill.rows) for skill in skills])
+            best = np.concatenate([skill.rows for skill in skills])
+            found.score[best] = np.concatenate([skill.z for skill in skills])
+            weights = np.array([skill.spread if self.budgets == "spread" else 1.0 for skill in skills])
+            order, shares = apportioned(best, labels, weights, wanted, keep, drop)
+            facts = {"skills": [self._told(*one) for one in zip(skills, shares.tolist(), strict=True)]}
+        return found.ranking(order, "adapt: in its skill's share", facts)
 
     def _scores(self, pool: Pool, name: str, ascending: bool) -> _Floats:
         """Return a signal, the hardest highest, NaN where it is missing."""
         values = pool.numbers(name, self.name).astype(np.float64)
-        if np.isinf(values).any():
-            raise InputError(
-                f"method 'adapt', signal '{name}': expected finite numbers, {_first(np.isinf(values), values)}"
-            )
+        what = f"method 'adapt', signal '{name}'"
+        check_usable(values, np.isinf(values), what, "finite numbers")
         if name in (one.strip() for one in self.logs.split(",")):
-            if (values <= 0).any():
-                raise InputError(
-                    f"method 'adapt', signal '{name}': expected numbers above 0 to take the logarithm of,"
-                    f" {_first(values <= 0, values)} Name others in 'logs'."
-                )
+            expected = "numbers above 0 to take the logarithm of"
+            check_usable(values, values <= 0, what, expected, "Name others in 'logs'.")
             values = np.log(values)
         return -values if ascending else values
 
@@ -196,8 +172,8 @@ class Adapt(Selector):
         z = standard(values)
         if self.inside == "levels":
             # The levels of the values themselves: those of z differ where rounding does.
-            inner = Ccs(by="z", strata=self.bins, clip=0.05)
-            order = inner.rank(Pool(pool.keys[rows], {"z": values}), seed).order
+            chance = uniforms(pool.keys[rows], salt(seed, "ccs"))
+            order = in_turn(strata_of(values, self.bins, 0.05), chance)
         else:
             order = np.argsort(values, kind="stable")
             if self.inside == "middle":
@@ -209,8 +185,3 @@ class Adapt(Selector):
         """Return what is told of a skill."""
         name = self.scorers[skill.scorer][0]
         return {"size": len(skill.rows), "share": share, "signal": name, "entropy": round(skill.entropy, 4)}
-
-
-def _first(wrong: NDArray[np.bool_], values: _Floats) -> str:
-    at = int(np.argmax(wrong))
-    return f"got {values[at]:g} at record {at}."

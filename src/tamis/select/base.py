@@ -235,6 +235,9 @@ class Ranking:
         To that neighbour; NaN where there is none.
     facts : mapping of str to JSON-able values
         What the method found out about the pool, for manifest and report.
+    part : int64 array of shape (n,), or None
+        Which part of the pool each record is of, such as its cluster or stratum: for methods that tell afterwards what
+        each part gave.
 
     """
 
@@ -246,6 +249,7 @@ class Ranking:
     neighbour: NDArray[np.int64] | None = None
     similarity: NDArray[np.float64] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    part: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -149,29 +149,26 @@ class Ccnet(Selector):
         """Return the field of languages."""
         return (self.language,) if self.language else ()
 
-    def rank(self, pool: Pool, seed: int) -> Ranking:
-        """Order by bucket, and inside as asked; the score is the perplexity."""
-        return self._ranked(pool, seed)[0]
-
     def select(self, pool: Pool, constraints: Constraints, seed: int = 0) -> Chosen:
         """Rank `pool` and fill the budget from the top.
 
         The reasons name the bucket; the facts tell cut-offs, sizes, and how many each gave.
         """
         constraints.validate(len(pool))
-        ranking, bucket, cuts = self._ranked(pool, seed)
+        ranking = self.rank(pool, seed)
         chosen = self.filled(ranking, constraints, len(pool))
+        bucket: _Ints = np.asarray(ranking.part)
         inside = (chosen.rank >= 0) & (bucket >= 0)
         named = inside & (chosen.reason == 0)
         told = [f"ccnet: {name} by {self.by}" for name in (*BUCKETS, "below the floor")]
-        facts: dict[str, Any] = {"cutoffs": cuts}
+        facts = dict(ranking.facts)
         for at, name in enumerate(BUCKETS):
             facts[name] = {"records": int((bucket == at).sum()), "chosen": int((inside & (bucket == at)).sum())}
         reason = np.where(named, len(chosen.reasons) + bucket, chosen.reason).astype(np.int32)
         return replace(chosen, reason=reason, reasons=(*chosen.reasons, *told), facts=facts)
 
-    def _ranked(self, pool: Pool, seed: int) -> tuple[Ranking, _Ints, dict[str, list[float | None]]]:
-        """Return the ranking, each record's bucket, and the cut-offs of each language."""
+    def rank(self, pool: Pool, seed: int) -> Ranking:
+        """Order by bucket, and inside as asked; the score is the perplexity, the part the bucket."""
         values = pool.numbers(self.by, self.name).astype(np.float64)
         groups = Groups(np.zeros(len(pool), np.int32), ("all",))
         if self.language:
@@ -190,8 +187,8 @@ class Ccnet(Selector):
         aside = np.where(bucket < 0, 0, 1 + bucket).astype(np.int8)
         asides = ("ccnet: no perplexity (NaN)", *(f"ccnet: {name}" for name in (*BUCKETS, "below the floor")))
         finite = [[cut if np.isfinite(cut) else None for cut in row] for row in cuts.tolist()]
-        told = dict(zip(groups.names, finite, strict=True))
-        return Ranking(order, values, "ccnet: by bucket", aside, asides), bucket, told
+        facts = {"cutoffs": dict(zip(groups.names, finite, strict=True))}
+        return Ranking(order, values, "ccnet: by bucket", aside, asides, facts=facts, part=bucket)
 
 
 def _pair(text: str, option: str, most: float) -> tuple[float, float]:

@@ -19,18 +19,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis.errors import InputError
 from tamis.kernels.hashing import salt, uniforms
-from tamis.select.base import REQUIRED, Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
+from tamis.select.base import REQUIRED, Chosen, Flags, Parameter, Pool, Ranking, Selector
 from tamis.select.budget.constraints import Constraints
+from tamis.select.given.arrays import choose
 from tamis.select.given.direction import directed
+from tamis.select.given.usable import check_usable
+from tamis.select.steps.strata import in_turn, strata_of
 from tamis.select.top import ranked
-from tamis.vectors.tiles import in_order
 
 __all__ = ["Ccs", "ccs", "strata_of"]
 
 _Ints = NDArray[np.int64]
-_Floats = NDArray[np.float64]
 
 
 def ccs(
@@ -57,31 +57,8 @@ def ccs(
     OptionError
         An option that does not exist or does not fit.
     """
-    k, score = check_amount(k), np.asarray(difficulty)
-    if score.ndim != 1 or score.dtype.kind not in "iufb":
-        raise InputError(f"difficulty: expected n numbers, got {score.dtype} of shape {score.shape}.")
-    if keys is None:
-        keys = np.stack([np.zeros(len(score), np.uint64), np.arange(len(score), dtype=np.uint64)], axis=1)
-    column, keys, order = in_order(score[:, None], keys)
     method = Ccs(by="difficulty", beta=beta, strata=strata, clip=clip)
-    rows: _Ints = method.rank(Pool(keys, {"difficulty": column[:, 0]}), seed).order[:k]
-    return rows if order is None else np.asarray(order[rows], np.int64)
-
-
-def strata_of(score: _Floats, strata: int, clip: float = 0.0) -> _Ints:
-    """Return the stratum (from 0) of each of `n` finite scores: equal widths from the least to the largest.
-
-    With `clip`, from that quantile to the one as far from the top; what lies outside is in the outermost.
-    """
-    if not len(score):
-        return np.empty(0, np.int64)
-    # Halves: the range of doubles may exceed the largest double.
-    half = score / 2
-    low, high = np.quantile(half, [clip, 1 - clip], method="nearest").tolist()
-    if not high > low:
-        return np.zeros(len(score), np.int64)
-    place = (np.clip((half - low) / (high - low), 0, 1) * strata).astype(np.int64)
-    return np.asarray(np.minimum(place, strata - 1), np.int64)
+    return choose(method, k, None, keys=keys, seed=seed, difficulty=difficulty)[0]
 
 
 class Ccs(Selector):
@@ -120,8 +97,23 @@ class Ccs(Selector):
         return tuple(dict.fromkeys((self.signal, self.cutting)))
 
     def rank(self, pool: Pool, seed: int) -> Ranking:
-        """Order by turns of the strata; the score is the signal."""
-        return self._ranked(pool, seed)[0]
+        """Order by turns of the strata; the score is the signal, the part the stratum: -1 where cut off."""
+        values = pool.numbers(self.signal, self.name).astype(np.float64)
+        harder = pool.numbers(self.cutting, self.name)
+        known = ~np.isnan(values) & ~np.isnan(harder.astype(np.float64))
+        what = f"method 'ccs', signal '{self.signal}'"
+        check_usable(values, known & np.isinf(values), what, "finite numbers to cut into strata")
+        rows = np.flatnonzero(known)
+        easiest_first = rows[ranked(harder[rows], not self.cut_ascending)]
+        count = len(rows) - int(Fraction(str(self.beta)) * len(rows))
+        cut, left = easiest_first[count:], np.sort(easiest_first[:count])
+        stratum = np.full(len(pool), -2, np.int64)
+        stratum[cut] = -1
+        stratum[left] = strata_of(values[left], self.strata, self.clip)
+        turns = in_turn(stratum[left], uniforms(pool.keys[left], salt(seed, "ccs")))
+        order, reason = np.concatenate([left[turns], cut]), f"ccs: drawn within its stratum of {self.signal}"
+        aside, why = np.zeros(len(pool), np.int8), ("ccs: no score (NaN)",)
+        return Ranking(order, values, reason, aside, why, part=stratum)
 
     def select(self, pool: Pool, constraints: Constraints, seed: int = 0) -> Chosen:
         """Rank `pool` and fill the budget from the top; what was cut off says so.
@@ -129,8 +121,9 @@ class Ccs(Selector):
         The facts tell the size of each stratum and how many it gave.
         """
         constraints.validate(len(pool))
-        ranking, stratum = self._ranked(pool, seed)
+        ranking = self.rank(pool, seed)
         chosen = self.filled(ranking, constraints, len(pool))
+        stratum: _Ints = np.asarray(ranking.part)
         inside, cut = chosen.rank >= 0, stratum == -1
         out = cut & ~inside
         if constraints.drop is not None:
@@ -148,43 +141,4 @@ class Ccs(Selector):
             reason=codes.astype(np.int32),
             reasons=(*chosen.reasons, told, f"{told}, but the rest was not enough"),
             facts=facts,
-        )
-
-    def _ranked(self, pool: Pool, seed: int) -> tuple[Ranking, _Ints]:
-        """Return the ranking and each record's stratum: -1 where cut off, -2 where set aside."""
-        values = pool.numbers(self.signal, self.name).astype(np.float64)
-        harder = pool.numbers(self.cutting, self.name)
-        rows = np.flatnonzero(~np.isnan(values) & ~np.isnan(harder.astype(np.float64)))
-        _finite(values[rows], rows, self.signal)
-        easiest_first = rows[ranked(harder[rows], not self.cut_ascending)]
-        count = int(Fraction(str(self.beta)) * len(rows))
-        cut = easiest_first[len(rows) - count :]
-        left = np.sort(easiest_first[: len(rows) - count])
-        stratum = np.full(len(pool), -2, np.int64)
-        stratum[cut] = -1
-        stratum[left] = strata_of(values[left], self.strata, self.clip)
-        order = np.concatenate([left[_in_turn(stratum[left], uniforms(pool.keys[left], salt(seed, "ccs")))], cut])
-        aside, why = np.zeros(len(pool), np.int8), ("ccs: no score (NaN)",)
-        return Ranking(order, values, f"ccs: drawn within its stratum of {self.signal}", aside, why), stratum
-
-
-def _in_turn(stratum: _Ints, chance: _Floats) -> _Ints:
-    """Return all rows: in each round the next of every stratum, the largest first (the later of equally large)."""
-    if not len(stratum):
-        return np.empty(0, np.int64)
-    sizes = np.bincount(stratum)
-    visit = np.empty(len(sizes), np.int64)
-    visit[np.argsort(sizes, kind="stable")] = np.arange(len(sizes))
-    drawn = np.lexsort((chance, stratum))
-    ordered = stratum[drawn]
-    turn = np.arange(len(stratum)) - (np.cumsum(sizes) - sizes)[ordered]
-    return drawn[np.lexsort((-visit[ordered], turn))]
-
-
-def _finite(values: _Floats, rows: _Ints, signal: str) -> None:
-    wrong = np.flatnonzero(np.isinf(values))
-    if len(wrong):
-        raise InputError(
-            f"method 'ccs', signal '{signal}': expected finite numbers to cut into strata, got {values[wrong[0]]:g}"
-            f" at record {rows[wrong[0]]}."
         )

@@ -11,26 +11,25 @@ any signal may take the place of the IFD, a ratio that has two definitions at od
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis.errors import InputError
-from tamis.select.base import REQUIRED, Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
-from tamis.select.budget.constraints import Constraints
+from tamis.select.base import REQUIRED, Chosen, Flags, Parameter, Pool, Ranking
+from tamis.select.budget.aware import Aware
+from tamis.select.budget.shares import apportioned
+from tamis.select.given.arrays import choose
 from tamis.select.given.direction import directed
+from tamis.select.given.embedded import Embedded
 from tamis.vectors.kmeans import kmeans
-from tamis.vectors.tiles import canonical, zero_rows
+from tamis.vectors.tiles import subset
 
 __all__ = ["Cdas", "cdas"]
 
 _Ints = NDArray[np.int64]
-_Floats = NDArray[np.float64]
-_TOLD = "cdas: among the hardest of its cluster"
-_ASIDE = ("cdas: no vector (all zeros)", "cdas: no score (NaN)", "cdas: at the limit of difficulty or above")
+_Mask = NDArray[np.bool_]
 
 
 def cdas(
@@ -57,19 +56,11 @@ def cdas(
     OptionError
         An option that does not exist or does not fit.
     """
-    k = check_amount(k)
-    x, keys, order = canonical(x, keys)
-    score = np.asarray(difficulty, np.float64)
-    if score.shape != (len(x),):
-        raise InputError(f"difficulty: expected {len(x)} numbers, one a row, got an array of shape {score.shape}.")
-    if order is not None:
-        score = score[order]
     method = Cdas(by="difficulty", clusters=clusters, limit=limit)
-    rows = method._ranked(Pool(keys, {"vectors": x, "difficulty": score}), seed, k).order[:k]
-    return rows if order is None else np.asarray(order[rows], np.int64)
+    return choose(method, k, x, keys=keys, seed=seed, difficulty=difficulty)[0]
 
 
-class Cdas(Selector):
+class Cdas(Aware):
     """The hardest of each cluster, the same share of all."""
 
     name = "cdas"
@@ -90,7 +81,6 @@ class Cdas(Selector):
     by: str
     clusters: int
     limit: float
-    _budget: int | None = None
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -104,68 +94,37 @@ class Cdas(Selector):
         """Return the bytes of scores, labels and orders."""
         return 120 * n
 
-    def rank(self, pool: Pool, seed: int) -> Ranking:
-        """Order so that the first records hold the clusters' shares; the score is the difficulty."""
-        return self._ranked(pool, seed, self._budget or len(pool))
+    def ranked(self, pool: Pool, seed: int, wanted: int, keep: _Mask, drop: _Mask) -> Ranking:
+        """Order so that the first records hold the clusters' shares; the score is the difficulty.
 
-    def select(self, pool: Pool, constraints: Constraints, seed: int = 0) -> Chosen:
-        """Rank `pool` with shares for this budget (of tokens: for what so many hold on average), and fill it.
-
-        The facts tell of each cluster how many records it has, how many of them are below the limit, and how many it
-        gave.
+        Records to keep count in their cluster's share, those to drop are of none.
         """
-        constraints.validate(len(pool))
-        aware = copy.copy(self)
-        aware._budget = max(1, constraints.wanted(len(pool)))
-        found: list[tuple[_Ints, NDArray[np.int32]]] = []
-        ranking = aware._ranked(pool, seed, aware._budget, found)
-        chosen = self.filled(ranking, constraints, len(pool))
-        facts = dict(chosen.facts)
-        for rows, labels in found:
-            inside = (chosen.rank[rows] >= 0).astype(np.int64)
-            facts["chosen"] = np.bincount(labels, inside).astype(np.int64).tolist()
-        return replace(chosen, facts=facts)
-
-    def _ranked(
-        self, pool: Pool, seed: int, budget: int, found: list[tuple[_Ints, NDArray[np.int32]]] | None = None
-    ) -> Ranking:
-        x, score = pool.vectors("vectors", self.name), pool.numbers(self.signal, self.name).astype(np.float64)
-        zero, lacks = zero_rows(x), np.isnan(score)
+        score = pool.numbers(self.signal, self.name).astype(np.float64)
         over = score <= self.limit if self.ascending else score >= self.limit
-        aside = np.select([zero, lacks], [0, 1], 2).astype(np.int8)
-        rows = np.flatnonzero(~zero & ~lacks)
-        facts: dict[str, Any] = {"at_the_limit": int(over[rows].sum())}
-        rows = rows[~over[rows]]
+        lacking = {"no score (NaN)": np.isnan(score), "at the limit of difficulty or above": over}
+        found = Embedded(pool, self.name, lacking=lacking)
+        found.score[:], rows = score, found.rows
+        facts: dict[str, Any] = {"at_the_limit": int((found.aside == 2).sum())}
+        part = None
         if len(rows):
             # Clusters of all that have a vector: what is left out for its difficulty still says where they lie.
-            all_rows = np.flatnonzero(~zero)
-            part = x if len(all_rows) == len(x) else x[all_rows]
-            clustered = kmeans(part, self.clusters, seed=seed, spherical=True, keys=pool.keys[all_rows])
-            label = np.full(len(pool), -1, np.int32)
-            label[all_rows] = clustered.labels
-            labels = label[rows]
-            facts["sizes"] = np.bincount(clustered.labels).tolist()
-            facts["below_the_limit"] = np.bincount(labels).tolist()
-            if found is not None:
-                found.append((rows, labels))
-            rows = rows[_in_shares(score[rows] if self.ascending else -score[rows], labels, budget)]
-        return Ranking(rows, score, _TOLD, aside, _ASIDE, facts=facts)
+            whole = np.flatnonzero(found.aside != 0)
+            x = subset(pool.vectors("vectors", self.name), whole)
+            labels = kmeans(x, self.clusters, seed=seed, spherical=True, keys=pool.keys[whole]).labels
+            part = np.full(len(pool), -1, np.int64)
+            part[rows] = labels[np.isin(whole, rows, assume_unique=True)]
+            below = np.bincount(part[rows])
+            facts |= {"sizes": np.bincount(labels).tolist(), "below_the_limit": below.tolist()}
+            best = rows[np.argsort(score[rows] if self.ascending else -score[rows], kind="stable")]
+            sizes = np.bincount(part[rows[~drop[rows]]], minlength=len(below)).astype(np.float64)
+            rows, _ = apportioned(best, part[best].astype(np.int32), sizes, wanted, keep, drop)
+        return replace(found.ranking(rows, "cdas: among the hardest of its cluster", facts), part=part)
 
-
-def _in_shares(ease: _Floats, labels: NDArray[np.int32], budget: int) -> _Ints:
-    """Return all places: first those within their cluster's share of `budget`, the least `ease` first.
-
-    Both parts are mixed evenly: record `j` of the `s` of a cluster stands at (j - 1/2) / s.
-    """
-    sizes = np.bincount(labels)
-    # Largest remainders in whole numbers, so that equal ones are equal: those go to the first.
-    share = min(budget, len(labels)) * sizes.astype(np.int64)
-    taken, rest = share // len(labels), share % len(labels)
-    taken[np.argsort(-rest, kind="stable")[: min(budget, len(labels)) - int(taken.sum())]] += 1
-    by_cluster = np.lexsort((ease, labels))
-    cluster = labels[by_cluster]
-    place = np.arange(len(labels)) - (np.cumsum(sizes) - sizes)[cluster]
-    inside = place < taken[cluster]
-    at = np.where(inside, place, place - taken[cluster]) + 0.5
-    at /= np.where(inside, taken[cluster], sizes[cluster] - taken[cluster])
-    return np.asarray(by_cluster[np.lexsort((cluster, at, ~inside))], np.int64)
+    def finished(self, pool: Pool, chosen: Chosen, ranking: Ranking) -> Chosen:  # noqa: ARG002
+        """Add how many records each cluster gave to how many it has, and how many of them are below the limit."""
+        if ranking.part is None:
+            return chosen
+        inside = ranking.part[chosen.rows]
+        below = len(chosen.facts["below_the_limit"])
+        gave = np.bincount(inside[inside >= 0], minlength=below)
+        return replace(chosen, facts={**chosen.facts, "chosen": gave.tolist()})

@@ -18,25 +18,23 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from tamis.errors import InputError
-from tamis.select.base import REQUIRED, Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.base import REQUIRED, Flags, Parameter, Pool, Ranking
 from tamis.select.budget.filling import Filling
 from tamis.select.budget.greedy import Greedy
-from tamis.select.gain.highest import highest, maxima, put
+from tamis.select.gain.messages import Messages
+from tamis.select.given.arrays import choose
 from tamis.select.given.direction import directed
-from tamis.select.steps.graph import Graph, joined
-from tamis.vectors.tiles import in_order, matrix, subset, zero_rows
+from tamis.select.given.embedded import Embedded
+from tamis.select.given.usable import check_usable
+from tamis.select.steps.graph import joined
 
 __all__ = ["D2", "d2"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
-_ASIDES = ("d2: no vector (all zeros)", "d2: no score (NaN)")
 _EXACT = 20_000  # records up to which neighbours are found exactly
 
 
@@ -69,12 +67,6 @@ def d2(
     OptionError
         An option that does not exist or does not fit.
     """
-    k = check_amount(k)
-    x, hard = matrix(x), np.asarray(difficulty, np.float64)
-    zero_rows(x)
-    if hard.shape != (len(x),):
-        raise InputError(f"difficulty: expected {len(x)} numbers, one a row, got an array of shape {hard.shape}.")
-    x, keys, order = in_order(x, keys)
     method = D2(
         by="difficulty",
         neighbours=neighbours,
@@ -86,9 +78,7 @@ def d2(
         scale=scale,
         recall=recall,
     )
-    columns = {"vectors": x, "difficulty": hard if order is None else hard[order]}
-    rows = method.select(Pool(keys, columns), Constraints(Budget("rows", k))).rows
-    return rows if order is None else order[rows]
+    return choose(method, k, x, keys=keys, difficulty=difficulty)[0]
 
 
 class D2(Greedy):
@@ -147,81 +137,46 @@ class D2(Greedy):
 
     def greedily(self, pool: Pool, filling: Filling, seed: int) -> Ranking:  # noqa: ARG002
         """Offer the highest, again and again; the score is the value when it was taken, or at the end."""
-        x = pool.vectors("vectors", self.name)
-        zero, hard = zero_rows(x), pool.numbers(self.signal, self.name).astype(np.float64)
-        rows = np.flatnonzero(~zero & ~np.isnan(hard))
-        score, aside = np.full(len(pool), np.nan), np.where(zero, 0, 1).astype(np.int8)
+        hard = pool.numbers(self.signal, self.name).astype(np.float64)
+        found = Embedded(pool, self.name, lacking={"no score (NaN)": np.isnan(hard)})
+        rows, score = found.rows, found.score
         self._computed = 0
         if not len(rows):
-            return Ranking(filling.order(rows), score, self.name, aside, _ASIDES)
+            return found.ranking(filling.order(rows), self.name)
+        passed = self._difficulty(hard, rows)
         recall = self.recall or (1.0 if len(rows) <= _EXACT else 0.95)
-        graph = joined(subset(x, rows), self.neighbours, self.metric, recall)
-        value = self._forward(self._difficulty(hard[rows], rows), graph)
-        fades = self._weights(graph, self.gamma_r)
-        for at in np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)]).tolist():
+        graph = joined(found.x, self.neighbours, self.metric, recall)
+        gammas = (self.gamma_f, self.gamma_r)
+        messages = Messages(graph, passed, gammas, product=self.forward == "product", squared=self.squared)
+        value = messages.value
+        for at in found.among(filling.kept).tolist():
             score[rows[at]] = value[at]
-            _take(np.empty(0), value, at, True, graph.starts, graph.others, fades)
-        tree, messages = maxima(np.where(filling.open[rows], value, -np.inf)), len(graph.others)
+            messages.take(at)
+        messages.race(filling.open[rows])
         while not filling.full:
-            at = highest(tree)
+            at = messages.highest()
             if at < 0:
                 break
-            row = int(rows[at])
+            row, before = int(rows[at]), value[at]
             taken = bool(filling.open[row]) and filling.offer(row)
             if taken:
-                score[row] = value[at]
-                messages += int(graph.starts[at + 1] - graph.starts[at])
-            _take(tree, value, at, taken, graph.starts, graph.others, fades)
-        self._computed = graph.operations + messages
-        left = rows[np.isnan(score[rows])]
-        score[left] = value[np.searchsorted(rows, left)]
+                score[row] = before
+            messages.close(at, taken)
+        self._computed = graph.operations + messages.sent
+        left = np.flatnonzero(np.isnan(score[rows]))
+        score[rows[left]] = value[left]
         facts = {"edges": len(graph.others) // 2, "recall": round(graph.recall, 4)}
         order = rows[np.argsort(-value, kind="stable")]
-        reason = f"d2: {self.signal}, passed between neighbours"
-        return Ranking(filling.order(order), score, reason, aside, _ASIDES, facts=facts)
+        return found.ranking(filling.order(order), f"d2: {self.signal}, passed between neighbours", facts)
 
     def _difficulty(self, hard: _Floats, rows: _Ints) -> _Floats:
-        """Return what is passed on, at least 0, the hardest highest."""
+        """Return what the records in `rows` pass on, at least 0, the hardest highest."""
+        inside = hard[rows]
         if self.scale == "ranks":
-            placed = (rankdata(hard) - 1) / max(len(hard) - 1, 1)
+            placed = (rankdata(inside) - 1) / max(len(rows) - 1, 1)
             return np.asarray(1 - placed if self.ascending else placed, np.float64)
-        wrong = np.isinf(hard) | ((hard < 0) & (not self.ascending))
-        if wrong.any():
-            at = int(np.argmax(wrong))
-            raise InputError(
-                f"method 'd2', signal '{self.signal}': expected finite numbers of at least 0 to pass on, got"
-                f" {hard[at]:g} at record {rows[at]}. scale=ranks takes any numbers."
-            )
-        return np.asarray(hard.max() - hard if self.ascending else hard, np.float64)
-
-    def _forward(self, hard: _Floats, graph: Graph) -> _Floats:
-        told = np.empty(len(hard))
-        _gather(hard, graph.starts, graph.others, self._weights(graph, self.gamma_f), told)
-        return hard + told if self.forward == "sum" else hard * told
-
-    def _weights(self, graph: Graph, gamma: float) -> _Floats:
-        return np.asarray(np.exp(-gamma * (graph.apart**2 if self.squared else graph.apart)), np.float64)
-
-
-@njit(nogil=True, cache=True)
-def _gather(hard, starts, others, weights, told):  # type: ignore[no-untyped-def]
-    """Write for each row the weighted sum of its neighbours' difficulty."""
-    for i in range(len(hard)):
-        total = 0.0
-        for e in range(starts[i], starts[i + 1]):
-            total += weights[e] * hard[others[e]]
-        told[i] = total
-
-
-@njit(nogil=True, cache=True)
-def _take(tree, value, row, taken, starts, others, weights):  # type: ignore[no-untyped-def]
-    """Close a row; if it was taken, its neighbours lose. Without a tree the values alone change."""
-    size = len(tree) // 2
-    if size:
-        put(tree, row, -np.inf)
-    if taken:
-        for e in range(starts[row], starts[row + 1]):
-            j = others[e]
-            value[j] -= weights[e] * value[row]
-            if size and tree[size + j] > -np.inf:
-                put(tree, j, value[j])
+        wrong = np.zeros(len(hard), np.bool_)
+        wrong[rows] = np.isinf(inside) | ((inside < 0) & (not self.ascending))
+        what, expected = f"method 'd2', signal '{self.signal}'", "finite numbers of at least 0 to pass on"
+        check_usable(hard, wrong, what, expected, "scale=ranks takes any numbers.")
+        return np.asarray(inside.max() - inside if self.ascending else inside, np.float64)

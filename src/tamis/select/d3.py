@@ -14,59 +14,30 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 from scipy.stats import rankdata
 
 from tamis.engine.local import Local
-from tamis.errors import InputError, OptionError
+from tamis.errors import OptionError
 from tamis.select.base import Flags, Parameter, Pool, Ranking, check_amount
 from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.budget.filling import Filling
 from tamis.select.gain.columns import Columns, farthest
-from tamis.select.given.arrays import one_each
+from tamis.select.gain.worth import dearest
+from tamis.select.given.arrays import given, one_each
 from tamis.select.given.direction import directed
+from tamis.select.given.embedded import Embedded
+from tamis.select.given.usable import check_usable
 from tamis.select.kcenter import Kcenter
+from tamis.select.steps.upd import upd
 from tamis.vectors.similarity import Space
-from tamis.vectors.tiles import canonical, subset, zero_rows
 
 __all__ = ["D3", "Rescore", "d3", "upd"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
-_ASIDE = ("d3: no vector (all zeros)", "d3: lacks a signal (NaN)")
 
 Rescore = Callable[[_Ints], Any]
 """Given the rows chosen so far, what each of the `n` rows is worth now."""
-
-
-def upd(loss: Any, entropy: Any, vocabulary: int, beta: float = 1.0, standard: bool = False) -> _Floats:
-    """Return the difficulty of `n` records: `sigmoid(loss) * max(1 - (entropy / log vocabulary)^beta, 0)`.
-
-    `loss` is the mean token loss of the answer, `entropy` the mean entropy of the predictions there, both in nats: a
-    high loss counts where the model was sure. The sigmoid of a loss is at least 0.5, so entropy does most of the work;
-    `standard` takes mean and spread of the losses out first, and both count. NaN stays NaN.
-
-    Raises
-    ------
-    InputError
-        Unequal lengths, a loss (unless `standard`) or an entropy below 0.
-    OptionError
-        A vocabulary below 2, a beta that is not above 0.
-    """
-    if vocabulary < 2 or not beta > 0:
-        raise OptionError(f"upd: expected a vocabulary of at least 2 and beta above 0, got {vocabulary} and {beta}.")
-    lost, spread = np.asarray(loss, np.float64), np.asarray(entropy, np.float64)
-    if lost.ndim != 1 or lost.shape != spread.shape:
-        raise InputError(f"upd: expected n losses and n entropies, got shapes {lost.shape} and {spread.shape}.")
-    for what, values in (("loss", lost), ("entropy", spread)):
-        if (values < 0).any():
-            at = int(np.argmax(values < 0))
-            raise InputError(f"upd, {what}: expected numbers of at least 0, got {values[at]:g} at record {at}.")
-    if standard:
-        known = np.sort(lost[~np.isnan(lost)])
-        apart = float(known.std()) if len(known) else 0.0
-        lost = (lost - (known.mean() if len(known) else 0.0)) / (apart if apart > 1e-12 else 1.0)
-    return np.asarray(expit(lost) * np.maximum(1 - (spread / np.log(vocabulary)) ** beta, 0.0), np.float64)
 
 
 def d3(
@@ -99,21 +70,20 @@ def d3(
         raise OptionError(
             f"d3: expected a function rescore for {rounds} rounds, got none: nothing scores anew by itself."
         )
-    x, keys, order = canonical(x, keys)
-    n = len(x)
+    found = given(x, keys, worth=worth)
+    n = len(found.pool)
     method = D3(metric=metric)
-    method._first = one_each(np.ones(n) if worth is None else worth, order, n, "worth")
+    method._first = None if worth is None else found.pool.numbers("worth", "d3")
     if rescore is not None:
         ends = {min(k, n) * r // rounds for r in range(1, rounds)} - {0}
 
         def again(rows: _Ints) -> _Floats | None:
             if len(rows) not in ends:
                 return None
-            return one_each(rescore(rows if order is None else order[rows]), order, n, "worth, of rescore")
+            return one_each(rescore(found.back(rows)), found.order, n, "worth, of rescore")
 
         method._again = again
-    chosen = method.select(Pool(keys, {"vectors": x}), Constraints(Budget("rows", k)))
-    return chosen.rows if order is None else np.asarray(order[chosen.rows], np.int64)
+    return found.back(method.select(found.pool, Constraints(Budget("rows", k))).rows)
 
 
 class D3(Kcenter):
@@ -197,13 +167,15 @@ class D3(Kcenter):
 
         The first record and the must-keep ones have none.
         """
-        x, worth = pool.vectors("vectors", self.name), self._worth(pool)
-        zero, lacks = zero_rows(x), np.isnan(worth)
-        rows, score = np.flatnonzero(~zero), np.full(len(pool), np.nan)
-        aside, self._asked = np.where(zero, 0, 1).astype(np.int8), 0
+        worth = self._worth(pool)
+        found = Embedded(pool, self.name)
+        rows, score, lacks = found.rows, found.score, np.isnan(worth)
+        # Those that lack a signal may be must-keep ones, which others are compared with.
+        found.aside[rows], found.asides = 1, (*found.asides, "d3: lacks a signal (NaN)")
+        self._asked = 0
         if not len(rows):
-            return Ranking(filling.order(rows), score, self.name, aside, _ASIDE)
-        columns = Columns(Space(subset(x, rows), self.metric), Local(), self._held)
+            return found.ranking(filling.order(rows), self.name)
+        columns = Columns(Space(found.x, self.metric), Local(), self._held)
         apart, told, weight = np.full(len(rows), np.inf, np.float32), ~lacks[rows], worth[rows]
         taken = filling.kept[np.isin(filling.kept, rows)].tolist()
         for row in np.searchsorted(rows, taken).tolist():
@@ -211,7 +183,7 @@ class D3(Kcenter):
         waiting = filling.open[rows] & told
         middle = columns.to_mean() if not taken else None
         while not filling.full and waiting.any():
-            best, value = _best(weight, self._unit(apart), waiting, middle)
+            best, value = dearest(weight, self._unit(apart), waiting, middle)
             score[rows[best]] = value[best] if middle is None else np.nan
             if filling.offer(int(rows[best])):
                 taken.append(int(rows[best]))
@@ -230,32 +202,11 @@ class D3(Kcenter):
             score[rows[left]] = value[left]
         rest = rows[told][np.argsort(-value[told], kind="stable")]
         facts = {"columns": columns.computed}
-        return Ranking(
-            filling.order(rest), score, "d3: worth times distance from those before", aside, _ASIDE, facts=facts
-        )
-
-
-def _best(
-    weight: _Floats, apart: Any, waiting: NDArray[np.bool_], middle: NDArray[np.float32] | None
-) -> tuple[int, _Floats]:
-    """Return the next record, and the value of each: -1 where it does not wait.
-
-    The first (with distances to the `middle`) is worth most, of equal ones the nearest to it. Where nothing has both
-    worth and distance left, the one worth most.
-    """
-    if middle is not None:
-        most = waiting & (weight == weight[waiting].max())
-        return int(np.argmax(np.where(most, -middle, -np.inf))), np.where(waiting, weight, -1.0)
-    value = np.where(waiting, weight * apart, -1.0)
-    best = int(np.argmax(value))
-    return (best if value[best] > 0 else int(np.argmax(np.where(waiting, weight, -1.0)))), value
+        return found.ranking(filling.order(rest), "d3: worth times distance from those before", facts)
 
 
 def _checked(worth: _Floats, name: str) -> _Floats:
-    bad = np.flatnonzero((worth < 0) | np.isinf(worth))
-    if len(bad):
-        raise InputError(
-            f"method 'd3', '{name}': expected finite numbers of at least 0, got {worth[bad[0]]:g} at record {bad[0]}."
-            " scale=ranks takes any numbers."
-        )
+    wrong = (worth < 0) | np.isinf(worth)
+    then = "scale=ranks takes any numbers."
+    check_usable(worth, wrong, f"method 'd3', '{name}'", "finite numbers of at least 0", then)
     return worth

@@ -13,29 +13,31 @@ by cosine, as the lengths of static vectors tell more of a text's length than of
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis.errors import InputError, OptionError
+from tamis.errors import OptionError
 from tamis.kernels.hashing import gumbels, salt
-from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
+from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking
+from tamis.select.budget.aware import Aware
 from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.budget.filling import Filling
 from tamis.select.budget.rounds import UPDATES, Rounds, asked
-from tamis.select.budget.shares import quotas, shared
+from tamis.select.budget.shares import apportioned
+from tamis.select.given.arrays import choose
+from tamis.select.given.embedded import Embedded
 from tamis.select.given.parameters import Function
+from tamis.select.given.usable import check_usable
 from tamis.vectors.kmeans import kmeans
-from tamis.vectors.tiles import canonical, subset, zero_rows
 
 __all__ = ["Kmq", "kmq"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
-_ASIDES = ("kmq: no vector (all zeros)", "kmq: no quality (NaN)")
+_Mask = NDArray[np.bool_]
 
 
 def kmq(
@@ -65,24 +67,13 @@ def kmq(
     OptionError
         An option that does not exist or does not fit.
     """
-    k = check_amount(k)
-    x, keys, order = canonical(x, keys)
-    worth = np.ones(len(x)) if quality is None else np.asarray(quality, np.float64)
-    if worth.shape != (len(x),):
-        raise InputError(f"quality: expected {len(x)} numbers, one a row, got an array of shape {worth.shape}.")
-    if order is not None and quality is not None:
-        worth = worth[order]
+    n = len(np.atleast_1d(x))
+    worth = np.ones(n) if quality is None else quality
     method = Kmq(clusters=clusters, quality="quality", sizes=sizes, weights=weights, **iterative)
-    places = np.arange(len(x)) if order is None else order
-    pool = Pool(keys, {"vectors": x, "quality": worth, "order": places})
-    if method.score is not None:
-        rows = method.select(pool, Constraints(Budget("rows", k)), seed).rows
-    else:
-        rows = method._ranked(pool, seed, k).order[:k]
-    return rows if order is None else order[rows]
+    return choose(method, k, x, keys=keys, seed=seed, quality=worth, order=np.arange(n))[0]
 
 
-class Kmq(Selector):
+class Kmq(Aware):
     """k-means quotas, drawn by quality."""
 
     name = "kmq"
@@ -115,7 +106,6 @@ class Kmq(Selector):
     score: Callable[[_Ints], Any] | None
     rounds: int | None
     update: str | None
-    _budget: int | None = None
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -132,83 +122,69 @@ class Kmq(Selector):
         own = ("vectors", self.quality) if self.quality else ("vectors",)
         return own if self.score is None else (*own, "order")
 
-    def rank(self, pool: Pool, seed: int) -> Ranking:
-        """Order so that the first records hold the quotas; the score is log weight plus Gumbel noise."""
+    def ranked(self, pool: Pool, seed: int, wanted: int, keep: _Mask, drop: _Mask) -> Ranking:
+        """Order so that the first records hold the quotas; the score is log weight plus Gumbel noise.
+
+        Records to keep count in their cluster's quota, those to drop are of none.
+        """
         if self.score is not None:
-            return self._in_rounds(pool, Constraints(Budget("rows", max(1, len(pool)))).open(len(pool)), seed)
-        return self._ranked(pool, seed, self._budget or len(pool))
+            budget = Constraints(Budget("rows", wanted), keep=keep, drop=drop)
+            return self._in_rounds(pool, budget.open(len(pool)), seed)
+        found, labels, facts = self._clustered(pool, seed)
+        order = found.rows
+        if len(found):
+            sizes = np.bincount(labels[~drop[order]], minlength=int(labels.max()) + 1).astype(np.float64)
+            weights = sizes if self.sizes == "proportional" else np.ones(len(sizes))
+            best = np.argsort(-found.score[order], kind="stable")
+            order, taken = apportioned(order[best], labels[best], weights, wanted, keep, drop)
+            facts["quotas"] = {"least": int(taken.min()), "most": int(taken.max())}
+        return found.ranking(order, "kmq: drawn within its cluster", facts)
 
     def select(self, pool: Pool, constraints: Constraints, seed: int = 0) -> Chosen:
         """Rank `pool` with quotas for this budget (of tokens: for what so many hold on average), and fill it."""
+        if self.score is None:
+            return super().select(pool, constraints, seed)
         constraints.validate(len(pool))
-        if self.score is not None:
-            ranking = self._in_rounds(pool, constraints.open(len(pool)), seed)
-            return self.filled(ranking, constraints, len(pool))
-        aware = copy.copy(self)
-        if constraints.budget.unit == "tokens":
-            mean = max(1.0, float(np.mean(constraints.cost))) if constraints.cost is not None and len(pool) else 1.0
-            aware._budget = max(1, int(constraints.budget.amount / mean))
-        else:
-            dropped = 0 if constraints.drop is None else int(constraints.drop.sum())
-            aware._budget = constraints.budget.rows(len(pool) - dropped)
-        return super(Kmq, aware).select(pool, constraints, seed)
-
-    def _ranked(self, pool: Pool, seed: int, budget: int) -> Ranking:
-        rows, labels, score, aside, facts = self._clustered(pool, seed)
-        if len(rows):
-            rows, taken = self._in_quotas(rows, labels, score, budget)
-            facts["quotas"] = {"least": int(taken.min()), "most": int(taken.max())}
-        return Ranking(rows, score, "kmq: drawn within its cluster", aside, _ASIDES, facts=facts)
+        ranking = self._in_rounds(pool, constraints.open(len(pool)), seed)
+        return self.filled(ranking, constraints, len(pool))
 
     def _in_rounds(self, pool: Pool, filling: Filling, seed: int) -> Ranking:
         """Draw in rounds, asking the function about each, and return the order of drawing."""
-        rows, labels, score, aside, facts = self._clustered(pool, seed)
-        function, order = self.score, rows
-        if len(rows) and function is not None:
+        found, labels, facts = self._clustered(pool, seed)
+        function, order = self.score, found.rows
+        if len(found) and function is not None:
             places = pool.numbers("order", self.name).astype(np.int64)
             every = np.full(len(pool), -1, np.int32)
-            every[rows] = labels
-            best = rows[np.argsort(-score[rows], kind="stable")]
+            every[found.rows] = labels
+            best = found.rows[np.argsort(-found.score[found.rows], kind="stable")]
             clusters = int(labels.max()) + 1
             drawn = Rounds(best, every, np.ones(clusters) / clusters)
-            drawn.fill(
-                filling, self.rounds or 3, lambda one: asked(function, places[one], self.name), self.update or "clip"
-            )
+
+            def scored(rows: _Ints) -> _Floats:
+                return asked(function, places[rows], self.name)
+
+            drawn.fill(filling, self.rounds or 3, scored, self.update or "clip")
             order = filling.order(best)
-            weights = [float(f"{weight:.4g}") for weight in (drawn.weights.min(), drawn.weights.max())]
-            facts |= {"rounds": drawn.told, "weights": {"least": weights[0], "most": weights[1]}}
-        return Ranking(order, score, "kmq: drawn within its cluster, in rounds", aside, _ASIDES, facts=facts)
+            least, most = (float(f"{weight:.4g}") for weight in (drawn.weights.min(), drawn.weights.max()))
+            facts |= {"rounds": drawn.told, "weights": {"least": least, "most": most}}
+        return found.ranking(order, "kmq: drawn within its cluster, in rounds", facts)
 
-    def _clustered(
-        self, pool: Pool, seed: int
-    ) -> tuple[_Ints, NDArray[np.int32], _Floats, NDArray[np.int8], dict[str, Any]]:
-        """Return what may be drawn, its clusters, all scores, why others are set aside, and facts."""
-        x = pool.vectors("vectors", self.name)
-        zero = zero_rows(x)
+    def _clustered(self, pool: Pool, seed: int) -> tuple[Embedded, NDArray[np.int32], dict[str, Any]]:
+        """Return what may be drawn, with its scores, the cluster of each, and facts."""
         chance, missing = self._chances(pool)
-        aside = np.where(zero, 0, 1).astype(np.int8)
-        rows = np.flatnonzero(~zero & ~missing)
-        score = chance + gumbels(pool.keys, salt(seed, "kmq"))
-        if not len(rows):
-            return rows, np.empty(0, np.int32), score, aside, {}
-        count = self.clusters or max(1, round(len(rows) ** 0.5))
-        part = subset(x, rows)
-        found = kmeans(part, count, seed=seed, spherical=True, keys=pool.keys[rows])
+        found = Embedded(pool, self.name, lacking={"no quality (NaN)": missing})
+        found.score[:] = chance + gumbels(pool.keys, salt(seed, "kmq"))
+        if not len(found):
+            return found, np.empty(0, np.int32), {}
+        count = self.clusters or max(1, round(len(found) ** 0.5))
+        near = kmeans(found.x, count, seed=seed, spherical=True, keys=found.keys)
         facts = {
-            "clusters": int((np.bincount(found.labels) > 0).sum()),
-            "mean_cosine_to_centroid": round(1 - found.objective / (2 * len(rows)), 6),
+            "clusters": int((np.bincount(near.labels) > 0).sum()),
+            "mean_cosine_to_centroid": round(1 - near.objective / (2 * len(found)), 6),
         }
-        return rows, found.labels, score, aside, facts
+        return found, near.labels, facts
 
-    def _in_quotas(self, rows: _Ints, labels: NDArray[np.int32], score: _Floats, budget: int) -> tuple[_Ints, _Ints]:
-        """Return all `rows`, first those within their cluster's quota, and the quotas of the clusters."""
-        sizes = np.bincount(labels)
-        weights = sizes.astype(np.float64) if self.sizes == "proportional" else np.ones(len(sizes))
-        taken = quotas(sizes, weights, budget)
-        best = np.argsort(-score[rows], kind="stable")
-        return shared(rows[best], labels[best], taken), taken
-
-    def _chances(self, pool: Pool) -> tuple[_Floats, NDArray[np.bool_]]:
+    def _chances(self, pool: Pool) -> tuple[_Floats, _Mask]:
         """Return the logarithm of each record's weight, and which have none."""
         if self.quality is None:
             return np.zeros(len(pool)), np.zeros(len(pool), np.bool_)
@@ -216,11 +192,8 @@ class Kmq(Selector):
         missing = np.isnan(quality)
         if self.weights == "softmax":
             return quality, missing
-        if (quality < 0).any():
-            at = int(np.argmax(quality < 0))
-            raise InputError(
-                f"method 'kmq', quality '{self.quality}': expected numbers of at least 0 to draw by, got"
-                f" {quality[at]:g} at record {at}. weights=softmax takes any numbers."
-            )
+        what = f"method 'kmq', quality '{self.quality}'"
+        expected = "numbers of at least 0 to draw by"
+        check_usable(quality, quality < 0, what, expected, "weights=softmax takes any numbers.")
         with np.errstate(divide="ignore"):
             return np.log(quality), missing

@@ -12,7 +12,6 @@ concepts, whose edges depend on the order of records, is not there.
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import Any
 
@@ -20,18 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis.errors import InputError
-from tamis.select.base import REQUIRED, Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
-from tamis.select.budget.constraints import Constraints
+from tamis.select.base import REQUIRED, Flags, Parameter, Pool, Ranking
+from tamis.select.budget.aware import Aware
 from tamis.select.budget.shares import apportioned
-from tamis.select.given.arrays import one_each
+from tamis.select.given.arrays import choose
+from tamis.select.given.embedded import Embedded
+from tamis.select.given.usable import check_usable
 from tamis.select.steps.spectral import spectral
-from tamis.vectors.tiles import canonical, subset, zero_rows
 
 __all__ = ["Paser", "efficiency", "jsd", "paser"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
-_ASIDE = ("paser: no vector (all zeros)", "paser: no damage or length (NaN)")
+_Mask = NDArray[np.bool_]
 
 
 def jsd(p: Any, q: Any) -> Any:
@@ -90,17 +90,11 @@ def paser(
     OptionError
         An option that does not exist or does not fit.
     """
-    k = check_amount(k)
-    x, keys, order = canonical(x, keys)
-    given = {"damage": damage, "tokens": tokens, "bytes": characters}
-    columns = {name: one_each(values, order, len(x), name) for name, values in given.items()}
     method = Paser(damage="damage", **options)
-    method._budget = k
-    rows = method.rank(Pool(keys, {"vectors": x, **columns}), seed).order[:k]
-    return rows if order is None else order[rows]
+    return choose(method, k, x, keys=keys, seed=seed, damage=damage, tokens=tokens, bytes=characters)[0]
 
 
-class Paser(Selector):
+class Paser(Aware):
     """Shares by the damage of a cluster, inside by damage for length."""
 
     name = "paser"
@@ -127,8 +121,6 @@ class Paser(Selector):
     sample: int
     tokens: str
     characters: str
-    _budget: int | None = None
-    _pins: tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None] = (None, None)
 
     def needs(self) -> tuple[str, ...]:
         """Return the vectors and the signals."""
@@ -138,51 +130,34 @@ class Paser(Selector):
         """Return the bytes of what goes with each record, and of the sample's similarities."""
         return 80 * n + 4 * min(n, self.sample) ** 2
 
-    def select(self, pool: Pool, constraints: Constraints, seed: int = 0) -> Chosen:
-        """Rank `pool` with shares for this budget (of tokens: for what so many hold on average), and fill it.
+    def ranked(self, pool: Pool, seed: int, wanted: int, keep: _Mask, drop: _Mask) -> Ranking:
+        """Order so that the first records hold the shares; the score is damage for length.
 
-        Must-keep records count in their cluster's share, must-drop ones are of none.
+        Records to keep count in their cluster's share, those to drop are of none.
         """
-        constraints.validate(len(pool))
-        aware = copy.copy(self)
-        aware._budget = constraints.wanted(len(pool))
-        aware._pins = (constraints.keep, constraints.drop)
-        return super(Paser, aware).select(pool, constraints, seed)
-
-    def rank(self, pool: Pool, seed: int) -> Ranking:
-        """Order so that the first records hold the shares; the score is damage for length."""
-        x = pool.vectors("vectors", self.name)
-        zero = zero_rows(x)
         damage, tokens, characters = (self._lengths(pool, name) for name in (self.damage, self.tokens, self.characters))
         score = efficiency(damage, tokens, characters)
-        rows = np.flatnonzero(~zero & ~np.isnan(score))
+        found = Embedded(pool, self.name, lacking={"no damage or length (NaN)": np.isnan(score)})
+        found.score[:], rows = score, found.rows
         facts: dict[str, Any] = {}
         order = rows
         if len(rows):
-            part = subset(x, rows)
             how = {"neighbours": self.neighbours, "sample": self.sample, "seed": seed}
-            labels = spectral(part, self.clusters, keys=pool.keys[rows], **how)
+            labels = spectral(found.x, self.clusters, keys=found.keys, **how)
             sizes = np.bincount(labels, minlength=self.clusters)
             largest = float(damage[rows].max()) or 1.0  # so that sums stay finite
             mean = np.bincount(labels, damage[rows] / largest, minlength=self.clusters) / np.maximum(sizes, 1)
             best = np.argsort(-score[rows], kind="stable")
-            amount = self._budget or len(rows)
-            order, taken = apportioned(rows[best], labels[best], mean, amount, *self._pins)
+            order, taken = apportioned(rows[best], labels[best], mean, wanted, keep, drop)
             told = zip(sizes.tolist(), (mean * largest).tolist(), taken.tolist(), strict=True)
             facts = {
                 "clusters": [{"size": s, "damage": float(f"{m:.6g}"), "share": t} for s, m, t in told if s],
                 "sampled": min(len(rows), self.sample),
             }
-        aside = np.where(zero, 0, 1).astype(np.int8)
-        return Ranking(order, score, "paser: in its cluster's share, by damage for length", aside, _ASIDE, facts=facts)
+        return found.ranking(order, "paser: in its cluster's share, by damage for length", facts)
 
     def _lengths(self, pool: Pool, name: str) -> _Floats:
         values = pool.numbers(name, self.name).astype(np.float64)
         wrong = (values < 0) | np.isinf(values)
-        if wrong.any():
-            at = int(np.argmax(wrong))
-            raise InputError(
-                f"method 'paser', signal '{name}': expected finite numbers of at least 0, got {values[at]:g} at record"
-                f" {at}."
-            )
+        check_usable(values, wrong, f"method 'paser', signal '{name}'", "finite numbers of at least 0")
         return values

@@ -22,20 +22,19 @@ from tamis.errors import OptionError
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, check_amount
 from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.budget.exploring import Exploring
 from tamis.select.budget.filling import Filling
 from tamis.select.budget.greedy import Greedy
 from tamis.select.budget.rounds import asked
-from tamis.select.given.arrays import one_each
+from tamis.select.given.arrays import given
+from tamis.select.given.embedded import Embedded
 from tamis.select.given.parameters import Function
-from tamis.select.steps.bandit import Bandit
 from tamis.vectors.kmeans import kmeans
-from tamis.vectors.tiles import canonical, subset, zero_rows
 
 __all__ = ["Quad", "quad"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
-_ASIDE = ("quad: no vector (all zeros)", "quad: no influence (NaN)")
 
 
 def quad(
@@ -60,17 +59,13 @@ def quad(
     OptionError
         An option that does not exist or does not fit.
     """
-    constraints = Constraints(Budget("rows", check_amount(k)))
-    x, keys, order = canonical(x, keys)
-    places = np.arange(len(x)) if order is None else order
-    columns: dict[str, NDArray[Any]] = {"vectors": x, "order": places}
-    if callable(influence):
-        method = Quad(score=influence, **options)
-    else:
-        method = Quad(influence="influence", **options)
-        columns["influence"] = one_each(influence, order, len(x), "influence")
-    rows = method.select(Pool(keys, columns), constraints, seed).rows
-    return np.asarray(places[rows], np.int64), np.asarray(places[method.looked], np.int64)
+    k, function = check_amount(k), callable(influence)
+    found = given(x, keys, influence=None if function else influence)
+    places = found.back(np.arange(len(found.pool)))
+    method = Quad(score=influence, **options) if function else Quad(influence="influence", **options)
+    pool = Pool(found.pool.keys, {**found.pool.columns, "order": places})
+    rows = method.select(pool, Constraints(Budget("rows", k)), seed).rows
+    return found.back(rows), found.back(method.looked)
 
 
 class Quad(Greedy):
@@ -132,34 +127,37 @@ class Quad(Greedy):
 
     def greedily(self, pool: Pool, filling: Filling, seed: int) -> Ranking:
         """Ask, keep what is above the threshold, and go on where it was good; the score is the influence."""
-        x = pool.vectors("vectors", self.name)
-        zero = zero_rows(x)
-        rows = np.flatnonzero(~zero)
-        found, missing = np.full(len(pool), np.nan), np.zeros(len(pool), np.bool_)
+        found = Embedded(pool, self.name)
         facts: dict[str, Any] = {}
         self.looked = np.empty(0, np.int64)
-        if len(rows):
-            count = self.clusters or max(1, round(len(rows) ** 0.5))
-            part = subset(x, rows)
-            labels = kmeans(part, count, seed=seed, spherical=True, keys=pool.keys[rows]).labels
-            search = _Search(self, rows, labels, uniforms(pool.keys, salt(seed, "quad")), seed)
-            search.run(filling, self._asks(pool), found)
-            self.looked = np.concatenate([np.empty(0, np.int64), *search.looked])
-            missing[self.looked] = np.isnan(found[self.looked])
+        if len(found):
+            count = self.clusters or max(1, round(len(found) ** 0.5))
+            labels = kmeans(found.x, count, seed=seed, spherical=True, keys=found.keys).labels
+            chance = uniforms(pool.keys, salt(seed, "quad"))[found.rows]
+            how: dict[str, Any] = {
+                "picked": self.arms,
+                "gamma": self.gamma,
+                "alpha": self.alpha,
+                "tau": self.tau,
+                "most": self.most,
+            }
+            search = Exploring(found.rows, labels, chance, seed, **how)
+            search.run(filling, self._asks(pool), found.score)
+            self.looked = search.looked
             facts = search.told()
+        missing = self.looked[np.isnan(found.score[self.looked])]
+        found.aside[missing], found.asides = 1, (*found.asides, "quad: no influence (NaN)")
         chance = uniforms(pool.keys, salt(seed, "quad: rest"))
-        rest = np.flatnonzero(~zero & ~missing)
+        rest = np.flatnonzero(found.aside < 0)
         # Those known, best first; then those nobody asked about, at random.
-        rest = rest[np.lexsort((chance[rest], -found[rest], np.isnan(found[rest])))]
+        rest = rest[np.lexsort((chance[rest], -found.score[rest], np.isnan(found.score[rest])))]
         for row in rest.tolist():
             if filling.full:
                 break
             if filling.open[row]:
                 filling.offer(row)
         facts |= {"asked": len(self.looked), "of": len(pool)}
-        order = filling.order(rest)
-        aside = np.where(zero, 0, 1).astype(np.int8)
-        return Ranking(order, found, "quad: by influence, where the bandit looked", aside, _ASIDE, facts=facts)
+        return found.ranking(filling.order(rest), "quad: by influence, where the bandit looked", facts)
 
     def finished(self, pool: Pool, chosen: Chosen) -> Chosen:  # noqa: ARG002
         """Return the choice; its facts say how many of it nobody asked about."""
@@ -172,73 +170,3 @@ class Quad(Greedy):
             return lambda rows: asked(function, places[rows], self.name)
         known = pool.numbers(self.influence or "", self.name).astype(np.float64)
         return lambda rows: asked(lambda which: known[which], rows, self.name)
-
-
-class _Search:
-    """The bandit at work on the clusters of some rows: queues of what may be drawn, and what came out."""
-
-    def __init__(self, method: Quad, rows: _Ints, labels: NDArray[np.int32], chance: _Floats, seed: int) -> None:
-        self.method, self.looked = method, list[_Ints]()
-        order = np.lexsort((chance[rows], labels))
-        arms = int(labels.max()) + 1
-        self.queues = np.split(rows[order], np.searchsorted(labels[order], np.arange(1, arms)))
-        self.dry = np.array([not len(queue) for queue in self.queues])
-        self.bandit = Bandit(arms, seed=seed, width=0.0)
-        self.left = round(method.most * len(rows))
-        self.tau, self.first, self.settled = np.nan, np.empty(0), False
-
-    def run(self, filling: Filling, asks: Callable[[_Ints], _Floats], found: _Floats) -> None:
-        """Ask round by round, offering what is above the threshold, until it is full or nothing may be asked."""
-        while not filling.full and self.left > 0 and not self.dry.all():
-            drawn, arms = self._draw(filling)
-            if not len(drawn):
-                continue
-            found[drawn] = asks(drawn)
-            self.looked.append(drawn)
-            self.left -= len(drawn)
-            self._learn(found[drawn], arms)
-            above = drawn[found[drawn] > self.tau]
-            for row in above[np.lexsort((above, -found[above]))].tolist():
-                if filling.open[row]:
-                    filling.offer(row)
-
-    def _draw(self, filling: Filling) -> tuple[_Ints, _Ints]:
-        """Return the next records of the arms that are picked, and the arm of each; closed records are passed over."""
-        rows, arms = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-        room = self.left
-        for arm in self.bandit.pick(~self.dry, self.method.arms).tolist():
-            queue = self.queues[arm][filling.open[self.queues[arm]]]
-            new = queue[: min(self.method.gamma, room)]
-            self.queues[arm] = queue[len(new) :]
-            self.dry[arm] = not len(self.queues[arm])
-            room -= len(new)
-            rows.append(new)
-            arms.append(np.full(len(new), arm))
-        return np.concatenate(rows), np.concatenate(arms)
-
-    def _learn(self, values: _Floats, arms: _Ints) -> None:
-        """Tell the bandit the mean of each arm; the first round sets mean, width and threshold.
-
-        The first rounds together, where all influences of the first are alike.
-        """
-        known = ~np.isnan(values)
-        values, arms = values[known], arms[known]
-        if not len(values):
-            return
-        if not self.settled:  # rounds in which all are alike tell nothing of width and threshold
-            self.first = np.append(self.first, values)
-            self.settled = bool(self.first.min() < self.first.max())
-            self.bandit.start = float(self.first.mean())
-            self.bandit.width = self.method.alpha * float(self.first.std()) if self.settled else 0.0
-            self.tau = float(np.quantile(self.first, self.method.tau))
-        which, place = np.unique(arms, return_inverse=True)
-        self.bandit.pulled(which, np.bincount(place, values) / np.bincount(place))
-
-    def told(self) -> dict[str, Any]:
-        """Return what is told of the search."""
-        return {
-            "clusters": len(self.queues),
-            "rounds": len(self.looked),
-            "visited": int((self.bandit.pulls > 0).sum()),
-            "tau": None if np.isnan(self.tau) else float(f"{self.tau:.6g}"),
-        }

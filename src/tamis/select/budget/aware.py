@@ -46,5 +46,5 @@ class Aware(Selector):
         return self.finished(pool, self.filled(ranking, constraints, n), ranking)
 
     def finished(self, pool: Pool, chosen: Chosen, ranking: Ranking) -> Chosen:  # noqa: ARG002
-        """Return the choice; a method may add facts about it, such as what each cluster gave."""
+        """Return the choice; a method may add facts about it, such as what each `part` of the ranking gave."""
         return chosen

@@ -17,30 +17,34 @@ _Ints = NDArray[np.int64]
 def quotas(sizes: _Ints, weights: NDArray[np.float64], budget: int) -> _Ints:
     """Return how many to take of each of `c` clusters, `min(budget, sum(sizes))` in all.
 
-    In proportion to `weights` (not negative), no more than each has, what is left over shared out among the
+    In proportion to `weights` (finite, not negative), no more than each has, what is left over shared out among the
     others in the same proportion, and by size among those of weight 0 where nothing else is left; rounded by
-    largest remainders, ties to the first.
+    largest remainders, ties to the first. In whole numbers: equal remainders are equal.
     """
     taken = np.zeros(len(sizes), np.int64)
-    free = sizes > 0
+    weight, size, free = _whole(weights), sizes.astype(object), sizes > 0
     left = min(int(budget), int(sizes.sum()))
     while left and free.any():
-        open_weights = weights * free
-        if not open_weights.any():
-            weights = sizes.astype(np.float64)
-            open_weights = weights * free
-        ideal = left * open_weights / open_weights.sum()
-        full = free & (ideal >= sizes)
+        if not (weight * free).any():
+            weight = size
+        total = (weight * free).sum()
+        wanted = left * weight * free
+        full = free & np.asarray(wanted >= size * total, np.bool_)
         if not full.any():
-            taken[free] = np.floor(ideal[free]).astype(np.int64)
-            short = left - int(taken[free].sum())
-            rest = np.where(free, ideal - np.floor(ideal), -1.0)
-            taken[np.argsort(-rest, kind="stable")[:short]] += 1
+            taken[free], rest = (wanted // total)[free].astype(np.int64), wanted % total
+            taken[np.argsort(-rest, kind="stable")[: left - int(taken[free].sum())]] += 1
             break
         taken[full] = sizes[full]
         left -= int(sizes[full].sum())
         free &= ~full
     return taken
+
+
+def _whole(weights: NDArray[np.float64]) -> NDArray[np.object_]:
+    """Return whole numbers of any length in exactly the proportion of `weights`: a double is one over a power of 2."""
+    ratios = [one.as_integer_ratio() for one in weights.tolist()]
+    largest = max((below for _, below in ratios), default=1)
+    return np.array([above * (largest // below) for above, below in ratios], object)
 
 
 def shared(rows: _Ints, labels: NDArray[np.int32], taken: _Ints) -> _Ints:

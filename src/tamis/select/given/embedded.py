@@ -29,14 +29,21 @@ class Embedded:
     aside : int8 array of shape (n,)
         Which of `asides` keeps a record out; -1 for those in `rows`.
     asides : tuple of str
-        No vector first, then the signals.
+        No vector first, then the signals, then what else.
     """
 
     def __init__(
-        self, pool: Pool, method: str, signals: dict[str, str] | None = None, *, besides: _Ints | None = None
+        self,
+        pool: Pool,
+        method: str,
+        signals: dict[str, str] | None = None,
+        *,
+        lacking: dict[str, NDArray[np.bool_]] | None = None,
+        besides: _Ints | None = None,
     ) -> None:
         """Read the vectors, and signals by what they are to the method (`{"quality": "edu"}`); NaN keeps a record out.
 
+        `lacking`: what else keeps records (`n`) out, by its reason (`{"no score (NaN)": np.isnan(score)}`).
         `besides`: records that are in without their signals, such as must-keep ones; their values are NaN.
 
         Raises OptionError for a column that is missing or of another kind, InputError for a vector that is not finite.
@@ -47,9 +54,10 @@ class Embedded:
         lacks = [np.isnan(values) for values in self._values.values()]
         for missing in lacks:
             missing[besides if besides is not None else []] = False
-        out = [zero_rows(self._x), *lacks]
+        out = [zero_rows(self._x), *lacks, *(lacking or {}).values()]
         self.asides: tuple[str, ...] = (f"{method}: no vector (all zeros)",)
         self.asides += tuple(f"{method}: no {what} (NaN)" for what in self._values)
+        self.asides += tuple(f"{method}: {why}" for why in lacking or {})
         self.aside: NDArray[np.int8] = np.select(out, range(len(out)), -1).astype(np.int8)
         self.rows: _Ints = np.flatnonzero(self.aside < 0)
         self.score: _Floats = np.full(len(pool), np.nan)
