@@ -18,14 +18,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from tamis.errors import InputError, OptionError, unknown
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import REQUIRED, Chosen, Flags, Groups, Parameter, Pool, Ranking, Selector, check_amount
 from tamis.select.budget.constraints import Constraints
 from tamis.select.given.direction import directed
-from tamis.select.steps.quadmix_curve import Shape, copies, sampling_value, shapes_of, shares
+from tamis.select.steps.quadmix_curve import Shape, copies, places, shapes_of, values
 from tamis.vectors.tiles import in_order
 
 __all__ = ["Quadmix", "quadmix"]
@@ -196,9 +195,10 @@ class Quadmix(Selector):
             raise InputError(
                 f"method 'quadmix', tokens: expected finite numbers of at least 0, got {cost[at]:g} at record {at}."
             )
-        ranks = [_ranks(column[rows], self.wanted[name]) for name, column in columns.items()]
+        ranks = [places(column[rows], self.wanted[name]) for name, column in columns.items()]
         value, count = np.full(len(pool), np.nan), np.zeros(len(pool), np.int64)
-        value[rows] = self._values(ranks, self._domains(pool, rows), cost[rows])
+        domains = self._domains(pool, rows)
+        value[rows] = values(ranks, domains, cost[rows], [self.shapes.get(name, self.shape) for name in domains.names])
         count[rows] = copies(value[rows], uniforms(pool.keys[rows], salt(seed, "quadmix: copies")))
         # An exponential time for each: the rate is the chance to come next. Copies as weights make up for S above 1.
         sure = np.ones(len(rows)) if self.copies else np.maximum(value[rows], 1.0)
@@ -225,23 +225,3 @@ class Quadmix(Selector):
             if domain not in found.names:
                 raise unknown(f"domain of '{self.domains}' in option 'theta' of method 'quadmix'", domain, found.names)
         return Groups(found.codes[rows], found.names)
-
-    def _values(self, ranks: list[_Floats], domains: Groups, cost: _Floats) -> _Floats:
-        """Return S of each record, from its ranks in each signal."""
-        if not len(cost):
-            return np.empty(0)
-        shapes = [self.shapes.get(name, self.shape) for name in domains.names]
-        alpha = np.array([shape.weights for shape in shapes])[domains.codes]
-        merged = np.zeros(len(cost))
-        for j, column in enumerate(ranks):
-            merged += alpha[:, j] * column
-        place, value = shares(merged, domains, cost), np.empty(len(cost))
-        for code, shape in enumerate(shapes):
-            inside = domains.codes == code
-            value[inside] = sampling_value(place[inside], shape.slope, shape.omega, shape.eta, shape.epsilon)
-        return value
-
-
-def _ranks(column: _Floats, ascending: bool) -> _Floats:
-    """Return the place of each number as a share, 0 the best; equal ones share the mean of their places."""
-    return np.asarray((rankdata(column if ascending else -column) - 1) / max(1, len(column) - 1), np.float64)

@@ -6,18 +6,19 @@ Source: QuaDMix (2025), equations 1 to 3. The checks of parameters, and their fo
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
+from scipy.stats import rankdata
 
 from tamis.errors import OptionError, unknown
 from tamis.select.base import Groups
 
-__all__ = ["Shape", "copies", "sampling_value", "shapes_of", "shares"]
+__all__ = ["Shape", "copies", "places", "sampling_value", "shapes_of", "shares", "values"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
@@ -82,6 +83,32 @@ def shares(merged: Any, domains: Groups, cost: Any) -> _Floats:
     out = np.empty(len(order))
     out[order] = (reached[last] - before[domain]) / (before[domain + 1] - before[domain])
     return out
+
+
+def places(column: _Floats, ascending: bool) -> _Floats:
+    """Return the place of each number as a share, 0 the best; equal ones share the mean of their places.
+
+    The best are the highest, or the lowest where `ascending`.
+    """
+    return np.asarray((rankdata(column if ascending else -column) - 1) / max(1, len(column) - 1), np.float64)
+
+
+def values(each: Sequence[_Floats], domains: Groups, cost: _Floats, shapes: Sequence[Shape]) -> _Floats:
+    """Return S of `n` records, from their `places` in each signal; a domain has its own of `shapes`.
+
+    `cost` (`n`) is what a place is counted in: merged places become `shares` of it.
+    """
+    if not len(cost):
+        return np.empty(0)
+    alpha = np.array([shape.weights for shape in shapes])[domains.codes]
+    merged = np.zeros(len(cost))
+    for j, column in enumerate(each):
+        merged += alpha[:, j] * column
+    share, value = shares(merged, domains, cost), np.empty(len(cost))
+    for code, shape in enumerate(shapes):
+        inside = domains.codes == code
+        value[inside] = sampling_value(share[inside], shape.slope, shape.omega, shape.eta, shape.epsilon)
+    return value
 
 
 def copies(value: Any, chance: Any) -> _Ints:
