@@ -26,7 +26,8 @@ from tamis.corpus.chunk import Text
 from tamis.errors import InputError, OptionError
 from tamis.kernels.hashing import hash_spans
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
-from tamis.select.budget.interleave import interleave
+from tamis.select.budget.interleave import interleave, rows_of_each, units
+from tamis.select.given.judges import parts
 from tamis.select.steps.resampling import Draw, taken_first
 from tamis.signals.base import Signal
 from tamis.signals.ngrams import NgramCount, Ngrams
@@ -205,10 +206,10 @@ class Dsir(Selector):
         weights = np.stack([self._weights(pool, name) for name in self._ratios()])
         rows, aside = self._eligible(pool)
         draw = Draw(pool.keys[rows], seed, noise=not self.top_k, sequence=self.compat)
-        each = self._rows_of_each(len(pool), len(rows))
-        keys, heads, free = taken_first(weights[:, rows], draw, each, skip=self.compat)
-        unit = self._unit(len(pool))[rows]
         shares = self._shares()
+        each = rows_of_each(self._constraints, shares, len(pool), len(rows))
+        keys, heads, free = taken_first(weights[:, rows], draw, each, skip=self.compat)
+        unit = units(self._constraints, len(pool))[rows]
         tails = [free[np.argsort(-key[free], kind="stable")] for key in keys]
         order, target = interleave(heads, shares, unit)
         rest, rest_target = interleave(tails, shares, unit)
@@ -230,24 +231,6 @@ class Dsir(Selector):
         aware._constraints = constraints
         return super(Dsir, aware).select(pool, constraints, seed)
 
-    def _rows_of_each(self, n: int, eligible: int) -> list[int | None]:
-        """Return how many of `n` rows each target takes first; None where the budget is not in rows."""
-        constraints = self._constraints
-        if constraints is None or constraints.budget.unit == "tokens":
-            return [None] * self.targets
-        dropped = 0 if constraints.drop is None else int(constraints.drop.sum())
-        k = min(constraints.budget.rows(n - dropped), eligible)
-        each = [int(k * p) for p in self._shares()]
-        each[-1] += k - sum(each)
-        return list(each)
-
-    def _unit(self, n: int) -> _Floats:
-        """Return what each of `n` records takes of the budget."""
-        constraints = self._constraints
-        if constraints is None or constraints.cost is None or constraints.budget.unit == "rows":
-            return np.ones(n)
-        return np.asarray(constraints.cost, np.float64)
-
     def _eligible(self, pool: Pool) -> tuple[_Rows, NDArray[np.int8] | None]:
         """Return the positions to rank, in the order that settles ties, and why others are set aside."""
         if not self.compat:
@@ -268,16 +251,7 @@ class Dsir(Selector):
         """Return the share of each target; they add up to 1."""
         if not self.separate:
             return np.ones(1)
-        expected = f"{self.targets} numbers >= 0, one a target, such as 3,1"
-        if self.proportions is None:
-            raise OptionError(f"method 'dsir', option 'proportions': expected {expected}, got nothing.")
-        try:
-            shares = np.array([float(p) for p in self.proportions.split(",")])
-        except ValueError:
-            shares = np.empty(0)
-        if len(shares) != self.targets or not (np.isfinite(shares).all() and shares.min() >= 0 < shares.sum()):
-            raise OptionError(f"method 'dsir', option 'proportions': expected {expected}, got '{self.proportions}'.")
-        return np.asarray(shares / shares.sum(), np.float64)
+        return parts(self.proportions, self.targets, self.name)
 
     def _ratios(self) -> tuple[str, ...]:
         return tuple(f"ratio:{j}" for j in range(self.targets)) if self.separate else ("ratio",)

@@ -21,6 +21,7 @@ from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.budget.filling import Filling
 from tamis.select.budget.greedy import Greedy
 from tamis.select.gain.passes import Passes
+from tamis.select.given.arrays import places
 from tamis.select.given.labels import Labels, label_parameters
 from tamis.vectors.tiles import in_order
 
@@ -49,8 +50,7 @@ def instag(tags: Any, k: int, *, keys: NDArray[np.uint64] | None = None) -> _Int
         A record whose tags are no texts, not one key a record.
     """
     k, labels = check_amount(k), Labels.of(tags)
-    places = np.arange(len(labels), dtype=np.uint64)
-    keys = np.stack([np.zeros_like(places), places], axis=1) if keys is None else keys
+    keys = places(len(labels)) if keys is None else keys
     column, keys, order = in_order(np.arange(len(labels), dtype=np.float64)[:, None], keys)
     pool = Pool(keys, {"tags": labels.take(column[:, 0].astype(np.int64))})
     rows = Instag(tags="tags", lower=False).select(pool, Constraints(Budget("rows", k))).rows

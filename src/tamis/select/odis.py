@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from tamis.errors import InputError
 from tamis.select.base import REQUIRED, Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
 from tamis.select.budget.constraints import Constraints
+from tamis.select.budget.interleave import units
 from tamis.select.given.judges import signs
 from tamis.select.steps.axes import Axes, axes, in_turn, overlap
 
@@ -140,9 +141,7 @@ class _Aware(Odis):
     found: tuple[Axes, NDArray[np.int64]]
 
     def _cost(self, n: int) -> _Floats:
-        if self.constraints.budget.unit == "tokens" and self.constraints.cost is not None:
-            return np.asarray(self.constraints.cost, np.float64)
-        return super()._cost(n)
+        return units(self.constraints, n)
 
     def rank(self, pool: Pool, seed: int) -> Ranking:  # noqa: ARG002
         ranking, found, axis = self._rank(pool)

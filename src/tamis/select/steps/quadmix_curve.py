@@ -18,7 +18,7 @@ from scipy.stats import rankdata
 from tamis.errors import OptionError, unknown
 from tamis.select.base import Groups
 
-__all__ = ["Shape", "copies", "places", "sampling_value", "shapes_of", "shares", "values"]
+__all__ = ["Shape", "copies", "in_turn", "sampling_value", "shapes_of", "shares", "standing", "values", "weights_of"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
@@ -85,7 +85,7 @@ def shares(merged: Any, domains: Groups, cost: Any) -> _Floats:
     return out
 
 
-def places(column: _Floats, ascending: bool) -> _Floats:
+def standing(column: _Floats, ascending: bool) -> _Floats:
     """Return the place of each number as a share, 0 the best; equal ones share the mean of their places.
 
     The best are the highest, or the lowest where `ascending`.
@@ -94,7 +94,7 @@ def places(column: _Floats, ascending: bool) -> _Floats:
 
 
 def values(each: Sequence[_Floats], domains: Groups, cost: _Floats, shapes: Sequence[Shape]) -> _Floats:
-    """Return S of `n` records, from their `places` in each signal; a domain has its own of `shapes`.
+    """Return S of `n` records, from its `standing` in each signal; a domain has its own of `shapes`.
 
     `cost` (`n`) is what a place is counted in: merged places become `shares` of it.
     """
@@ -116,6 +116,33 @@ def copies(value: Any, chance: Any) -> _Ints:
     value = np.asarray(value, np.float64)
     whole = np.floor(value)
     return np.asarray(whole + (np.asarray(chance) < value - whole), np.int64)
+
+
+def in_turn(value: _Floats, count: _Ints, chance: _Floats, *, weighed: bool) -> _Ints:
+    """Return the order of `n` records: those drawn at least once (`count`) at random, then draws by S (`value`).
+
+    `chance` is uniform in (0, 1). Unless copies are weights (`weighed`), S above 1 counts among those drawn.
+    """
+    # An exponential time for each: the rate is the chance to come next. Copies as weights make up for S above 1.
+    sure = np.ones(len(value)) if weighed else np.maximum(value, 1.0)
+    noise = -np.log(chance)
+    with np.errstate(divide="ignore"):
+        time = noise / np.where(count > 0, sure, value)
+    return np.lexsort((noise, time, count == 0)).astype(np.int64)
+
+
+def weights_of(text: str | None, count: int) -> tuple[float, ...]:
+    """Return the weights of `count` signals from 'a,b'; 1 each for None; OptionError for anything but numbers."""
+    parts = ["1"] * count if text is None else text.split(",")
+    try:
+        found = tuple(float(part) for part in parts)
+    except ValueError:
+        found = ()
+    if len(found) != count:
+        raise OptionError(
+            f"method 'quadmix', option 'weights': expected {count} numbers such as '2,1', one a signal, got '{text}'."
+        )
+    return found
 
 
 def shapes_of(theta: str | None, shape: Shape, divided: bool) -> dict[str, Shape]:
