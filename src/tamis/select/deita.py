@@ -14,25 +14,22 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from tamis.engine.local import Local
 from tamis.errors import InputError, OptionError
-from tamis.select.base import Flags, Parameter, Pool, Ranking, check_amount
-from tamis.select.budget.constraints import Budget, Constraints
+from tamis.select.base import Flags, Parameter, Pool, Ranking
 from tamis.select.budget.filling import Filling
 from tamis.select.budget.greedy import Greedy
+from tamis.select.gain.apart import BLOCK, Apart
+from tamis.select.given.arrays import choose
 from tamis.select.top import ranked
-from tamis.vectors.products import LANES, pack, products
-from tamis.vectors.tiles import TILE, Tiles, in_order, matrix, zero_rows
+from tamis.vectors.tiles import zero_rows
 
 __all__ = ["Deita", "deita"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
 _ASIDES = ("deita: no vector (all zeros)", "deita: no score (NaN)")
-_BLOCK = TILE // 2
 
 
 def deita(
@@ -56,15 +53,7 @@ def deita(
     OptionError
         `tau` outside -1 to 1.
     """
-    k = check_amount(k)
-    x, worth = matrix(x), np.asarray(score, np.float64)
-    zero_rows(x)
-    if worth.shape != (len(x),):
-        raise InputError(f"score: expected {len(x)} numbers, one a row, got an array of shape {worth.shape}.")
-    x, keys, order = in_order(x, keys)
-    columns = {"vectors": x, "score": worth if order is None else worth[order]}
-    rows = Deita(quality="score", tau=tau).select(Pool(keys, columns), Constraints(Budget("rows", k))).rows
-    return rows if order is None else order[rows]
+    return choose(Deita(quality="score", tau=tau), k, x, keys=keys, score=score)[0]
 
 
 class Deita(Greedy):
@@ -122,11 +111,11 @@ class Deita(Greedy):
         missing = np.isnan(score)
         rows = np.flatnonzero(~zero & ~missing)
         visit = rows[ranked(score[rows], False)]
-        walk = _Walk(x, 1.0 if self.tau >= 1 else self.tau)
+        walk = Apart(x, 1.0 if self.tau >= 1 else self.tau)
         walk.add(filling.kept[~zero[filling.kept]])
         at = 0
         while at < len(visit) and not filling.full:
-            part = visit[at : at + min(max(filling.rows, 96), _BLOCK)]  # no more than may be needed
+            part = visit[at : at + min(max(filling.rows, 96), BLOCK)]  # no more than may be needed
             walk.block(part[filling.open[part]], filling)
             at += len(part)
         self._computed = walk.computed
@@ -157,88 +146,3 @@ class Deita(Greedy):
                 )
             score = score * values
         return score
-
-
-class _Walk:
-    """Records visited block by block: those that are in, and for each that is kept out its neighbour.
-
-    Attributes
-    ----------
-    neighbour : int64 array of shape (n,)
-        The most similar record that is in, of one that is kept out; else -1.
-    cosine : float64 array of shape (n,)
-        To it.
-    computed : int
-        Cosines computed.
-    """
-
-    def __init__(self, x: NDArray[Any], tau: float) -> None:
-        self.tiles, self.tau, self.filters = Tiles(x, unit=True), np.float32(tau), tau < 1
-        self.neighbour, self.cosine = np.full(len(x), -1, np.int64), np.full(len(x), np.nan)
-        self.computed = 0
-        self._in: list[tuple[_Ints, NDArray[np.float32]]] = []
-        self._engine = Local()
-
-    def add(self, rows: _Ints) -> None:
-        """Put rows in, whatever they are like."""
-        for start in range(0, len(rows), _BLOCK):
-            part = rows[start : start + _BLOCK]
-            if self._in and len(self._in[-1][0]) + len(part) <= _BLOCK:
-                part = np.concatenate([self._in.pop()[0], part])
-            self._in.append((part, pack(self.tiles.take(part, LANES))))
-
-    def block(self, rows: _Ints, filling: Filling) -> None:
-        """Offer the rows that are unlike all that are in, in their order, until the budget is full."""
-        if not self.filters:
-            for row in rows.tolist():
-                if filling.open[row]:
-                    filling.offer(row)
-            return
-        if not len(rows):
-            return
-        near, cosine = np.full(len(rows), -1, np.int64), np.full(len(rows), -1.0, np.float32)
-        part = self.tiles.take(rows, 6 * LANES)
-        for found, best in self._engine.map(lambda one: _most_alike(part, len(rows), *one), self._in):
-            better = best > cosine
-            near[better], cosine[better] = found[better], best[better]
-        scores = np.empty((len(part), len(part)), np.float32)
-        products(part, pack(part), scores)
-        self.computed += len(rows) * (sum(len(names) for names, _ in self._in) + len(rows))
-        taken, at = [], _next(cosine, self.tau, 0)
-        while at < len(rows) and not filling.full:
-            row = int(rows[at])
-            if filling.open[row] and filling.offer(row):
-                taken.append(row)
-                _raise(scores, at, row, near, cosine)
-            at = _next(cosine, self.tau, at + 1)
-        out = np.flatnonzero((cosine > self.tau) & (np.arange(len(rows)) < at))
-        self.neighbour[rows[out]], self.cosine[rows[out]] = near[out], cosine[out]
-        self.add(np.array(taken, np.int64))
-
-
-def _most_alike(
-    part: NDArray[np.float32], count: int, names: _Ints, panels: NDArray[np.float32]
-) -> tuple[_Ints, NDArray[np.float32]]:
-    """Return for the first `count` rows of `part` the most similar of those packed, and the cosine."""
-    scores = np.empty((len(part), len(panels) * LANES), np.float32)
-    products(part, panels, scores)
-    inside = scores[:count, : len(names)]
-    best = inside.argmax(axis=1)
-    return names[best], inside[np.arange(count), best]
-
-
-@njit(nogil=True, cache=True)
-def _next(cosine, tau, start):  # type: ignore[no-untyped-def]
-    """Return the first row from `start` on that is not above `tau`; the number of rows if none is."""
-    at = start
-    while at < len(cosine) and cosine[at] > tau:
-        at += 1
-    return at
-
-
-@njit(nogil=True, cache=True)
-def _raise(scores, at, row, near, cosine):  # type: ignore[no-untyped-def]
-    """Let the rows after `at` know of it, called `row`."""
-    for j in range(at + 1, len(cosine)):
-        if scores[j, at] > cosine[j]:
-            cosine[j], near[j] = scores[j, at], row

@@ -24,9 +24,11 @@ from numpy.typing import NDArray
 
 from tamis.corpus.chunk import Text
 from tamis.errors import InputError, OptionError
-from tamis.kernels.hashing import gumbels, hash_spans, salt
+from tamis.kernels.hashing import hash_spans
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
-from tamis.select.budget.interleave import interleave
+from tamis.select.budget.interleave import interleave, rows_of_each, units
+from tamis.select.given.judges import parts
+from tamis.select.steps.resampling import Draw, taken_first
 from tamis.signals.base import Signal
 from tamis.signals.ngrams import NgramCount, Ngrams
 from tamis.signals.ratio import Ratio, count_ngrams
@@ -203,10 +205,11 @@ class Dsir(Selector):
         """
         weights = np.stack([self._weights(pool, name) for name in self._ratios()])
         rows, aside = self._eligible(pool)
-        draw = _Draw(self, pool.keys[rows], seed)
-        keys, heads, free = self._heads(weights[:, rows], draw, self._rows_of_each(len(pool), len(rows)))
-        unit = self._unit(len(pool))[rows]
+        draw = Draw(pool.keys[rows], seed, noise=not self.top_k, sequence=self.compat)
         shares = self._shares()
+        each = rows_of_each(self._constraints, shares, len(pool), len(rows))
+        keys, heads, free = taken_first(weights[:, rows], draw, each, skip=self.compat)
+        unit = units(self._constraints, len(pool))[rows]
         tails = [free[np.argsort(-key[free], kind="stable")] for key in keys]
         order, target = interleave(heads, shares, unit)
         rest, rest_target = interleave(tails, shares, unit)
@@ -228,40 +231,6 @@ class Dsir(Selector):
         aware._constraints = constraints
         return super(Dsir, aware).select(pool, constraints, seed)
 
-    def _heads(self, weights: _Floats, draw: _Draw, each: list[int | None]) -> tuple[_Floats, list[_Rows], _Rows]:
-        """Return noisy weights (`t x m`), what each target takes first, and what is left."""
-        free = np.ones(weights.shape[1], np.bool_)
-        keys = weights.copy()
-        heads = []
-        for j, k in enumerate(each):
-            left = np.flatnonzero(free)
-            if k == 0 and self.compat:
-                heads.append(left[:0])  # the reference package skips it, and draws nothing for it
-                continue
-            keys[j, left] += draw(j, left)
-            best = _largest(keys[j, left], k or 0)
-            heads.append(left[best])
-            free[left[best]] = False
-        return keys, heads, np.flatnonzero(free)
-
-    def _rows_of_each(self, n: int, eligible: int) -> list[int | None]:
-        """Return how many of `n` rows each target takes first; None where the budget is not in rows."""
-        constraints = self._constraints
-        if constraints is None or constraints.budget.unit == "tokens":
-            return [None] * self.targets
-        dropped = 0 if constraints.drop is None else int(constraints.drop.sum())
-        k = min(constraints.budget.rows(n - dropped), eligible)
-        each = [int(k * p) for p in self._shares()]
-        each[-1] += k - sum(each)
-        return list(each)
-
-    def _unit(self, n: int) -> _Floats:
-        """Return what each of `n` records takes of the budget."""
-        constraints = self._constraints
-        if constraints is None or constraints.cost is None or constraints.budget.unit == "rows":
-            return np.ones(n)
-        return np.asarray(constraints.cost, np.float64)
-
     def _eligible(self, pool: Pool) -> tuple[_Rows, NDArray[np.int8] | None]:
         """Return the positions to rank, in the order that settles ties, and why others are set aside."""
         if not self.compat:
@@ -282,48 +251,13 @@ class Dsir(Selector):
         """Return the share of each target; they add up to 1."""
         if not self.separate:
             return np.ones(1)
-        expected = f"{self.targets} numbers >= 0, one a target, such as 3,1"
-        if self.proportions is None:
-            raise OptionError(f"method 'dsir', option 'proportions': expected {expected}, got nothing.")
-        try:
-            shares = np.array([float(p) for p in self.proportions.split(",")])
-        except ValueError:
-            shares = np.empty(0)
-        if len(shares) != self.targets or not (np.isfinite(shares).all() and shares.min() >= 0 < shares.sum()):
-            raise OptionError(f"method 'dsir', option 'proportions': expected {expected}, got '{self.proportions}'.")
-        return np.asarray(shares / shares.sum(), np.float64)
+        return parts(self.proportions, self.targets, self.name)
 
     def _ratios(self) -> tuple[str, ...]:
         return tuple(f"ratio:{j}" for j in range(self.targets)) if self.separate else ("ratio",)
 
     def _fit_limit(self) -> int | None:
         return (self.fit or _FIT_PER_BUCKET * self.buckets) if self.compat else None
-
-
-class _Draw:
-    """The Gumbel noise of one ranking: counted by record, or drawn in sequence with `compat`."""
-
-    def __init__(self, method: Dsir, keys: NDArray[np.uint64], seed: int) -> None:
-        self.method = method
-        self.keys = keys
-        self.seed = seed
-        self.sequence = np.random.RandomState(seed % 2**32) if method.compat else None
-
-    def __call__(self, target: int, rows: _Rows) -> _Floats:
-        if self.method.top_k:
-            return np.zeros(len(rows))
-        if self.sequence is not None:
-            return np.asarray(self.sequence.gumbel(size=len(rows)))
-        noise: _Floats = gumbels(self.keys[rows], salt(self.seed, f"dsir:{target}"))
-        return noise
-
-
-def _largest(keys: _Floats, k: int) -> _Rows:
-    """Return the positions of the `k` largest, largest first; ties as `argpartition` has them."""
-    if k >= len(keys):
-        return np.argsort(-keys, kind="stable")
-    chosen = np.sort(np.argpartition(-keys, k)[:k])
-    return np.asarray(chosen[np.argsort(-keys[chosen], kind="stable")], np.int64)
 
 
 def _text(texts: Sequence[str] | Text) -> Text:

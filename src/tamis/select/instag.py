@@ -11,17 +11,17 @@ so all passes together cost O(tags log names), not O(passes n).
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from tamis.select.base import Flags, Pool, Ranking, check_amount
 from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.budget.filling import Filling
 from tamis.select.budget.greedy import Greedy
-from tamis.select.gain.highest import highest, maxima, put
+from tamis.select.gain.passes import Passes
+from tamis.select.given.arrays import places
 from tamis.select.given.labels import Labels, label_parameters
 from tamis.vectors.tiles import in_order
 
@@ -50,8 +50,7 @@ def instag(tags: Any, k: int, *, keys: NDArray[np.uint64] | None = None) -> _Int
         A record whose tags are no texts, not one key a record.
     """
     k, labels = check_amount(k), Labels.of(tags)
-    places = np.arange(len(labels), dtype=np.uint64)
-    keys = np.stack([np.zeros_like(places), places], axis=1) if keys is None else keys
+    keys = places(len(labels)) if keys is None else keys
     column, keys, order = in_order(np.arange(len(labels), dtype=np.float64)[:, None], keys)
     pool = Pool(keys, {"tags": labels.take(column[:, 0].astype(np.int64))})
     rows = Instag(tags="tags", lower=False).select(pool, Constraints(Budget("rows", k))).rows
@@ -99,7 +98,7 @@ class Instag(Greedy):
         labels = pool.labels(self.tags, self.name, self.separator).cleaned(lower=self.lower, minimum=self.minimum)
         sizes = labels.sizes()
         order = np.argsort(-sizes, kind="stable")
-        passes = _Passes(labels, order)
+        passes = Passes(labels, order)
         passes.add(filling.kept)
         sizes_of_passes: list[int] = []
         while not filling.full and passes.begin(filling.open):
@@ -127,99 +126,3 @@ class Instag(Greedy):
         }
         words = "instag: most tags first, each adding one to its pass"
         return Ranking(filling.order(order), sizes.astype(np.float64), words, facts=facts)
-
-
-class _Table(NamedTuple):
-    """Who has which tag: the records of each of `m` tags in the order of visits, and the tags of each record.
-
-    `at` (`m`) is where each tag's list stands: what lies before is closed.
-    """
-
-    order: _Ints
-    place: _Ints
-    starts: _Ints
-    at: _Ints
-    offsets: _Ints
-    codes: NDArray[np.int32]
-
-
-class _Passes:
-    """Passes down an order, one record at a time."""
-
-    def __init__(self, labels: Labels, order: _Ints) -> None:
-        place = np.empty(len(order), np.int64)
-        place[order] = np.arange(len(order))
-        visits = np.repeat(place, labels.sizes())
-        by_tag = visits[np.lexsort((visits, labels.codes))]
-        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(labels.counts())])
-        self._table = _Table(order, by_tag, starts, starts[:-1].copy(), labels.offsets, labels.codes)
-        self._covered = np.zeros(len(labels.names), np.bool_)
-        self._active = np.arange(len(labels.names))
-        self._tree = maxima(np.empty(0))
-        self._started = False
-        self.steps = 0
-
-    def begin(self, opened: NDArray[np.bool_]) -> bool:
-        """Begin a pass; say whether a record with tags is left. What was added before the first is in it."""
-        if self._started:
-            self._covered[:] = False
-        self._started = True
-        first, looked = _begin(self._table, self._active, opened)
-        self.steps += looked
-        left = first > -np.inf
-        uncovered = left & ~self._covered[self._active]
-        self._active = self._active[left]
-        self._tree = maxima(np.where(uncovered, first, -np.inf)[left])
-        return bool(left.any())
-
-    def next(self, opened: NDArray[np.bool_]) -> int:
-        """Return the next open record that adds a tag to this pass, -1 if none does."""
-        row, looked = _next(self._table, self._active, self._covered, opened, self._tree)
-        self.steps += looked
-        return int(row)
-
-    def add(self, rows: _Ints) -> None:
-        """Put the tags of records into the set of this pass."""
-        for row in rows.tolist():
-            codes = self._table.codes[self._table.offsets[row] : self._table.offsets[row + 1]]
-            self._covered[codes] = True
-            self.steps += len(codes)
-
-
-@njit(nogil=True, cache=True)
-def _begin(table, active, opened):  # type: ignore[no-untyped-def]
-    """Return for each active tag minus the place of its first open record, -inf without any."""
-    order, place, starts, at, _, _ = table
-    first = np.full(len(active), -np.inf)
-    looked = 0
-    for j in range(len(active)):
-        tag = active[j]
-        while at[tag] < starts[tag + 1] and not opened[order[place[at[tag]]]]:
-            at[tag] += 1
-            looked += 1
-        looked += 1
-        if at[tag] < starts[tag + 1]:
-            first[j] = -place[at[tag]]
-    return first, looked
-
-
-@njit(nogil=True, cache=True)
-def _next(table, active, covered, opened, tree):  # type: ignore[no-untyped-def]
-    """Return the first open record of a tag that is not covered (-1 without), and how many were looked at."""
-    order, place, starts, at, _, _ = table
-    looked = 0
-    while True:
-        j = highest(tree)
-        if j < 0:
-            return -1, looked
-        tag = active[j]
-        if covered[tag]:
-            put(tree, j, -np.inf)
-            continue
-        before = at[tag]
-        while at[tag] < starts[tag + 1] and not opened[order[place[at[tag]]]]:
-            at[tag] += 1
-        looked += 1 + at[tag] - before
-        if at[tag] == before:
-            return order[place[before]], looked
-        put(tree, j, -np.float64(place[at[tag]]) if at[tag] < starts[tag + 1] else -np.inf)

@@ -29,11 +29,11 @@ from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.budget.filling import Filling
 from tamis.select.budget.greedy import Greedy, prices
 from tamis.select.gain.coverage import Coverage, Rule
-from tamis.select.gain.label_graph import Links, alike, given, reach
+from tamis.select.gain.label_graph import Links, alike, clustered, given, reach
+from tamis.select.given.arrays import places
 from tamis.select.given.labels import Labels, label_parameters
 from tamis.signals.vectors import DEFAULT, encoder
-from tamis.vectors.kmeans import kmeans
-from tamis.vectors.tiles import in_order, subset, zero_rows
+from tamis.vectors.tiles import in_order
 
 __all__ = ["Mig", "mig"]
 
@@ -87,8 +87,7 @@ def mig(
     worth = np.ones(n) if quality is None else np.asarray(quality, np.float64)
     if worth.shape != (n,):
         raise InputError(f"quality: expected {n} numbers, one a record, got an array of shape {worth.shape}.")
-    places = np.arange(n, dtype=np.uint64)
-    keys = np.stack([np.zeros_like(places), places], axis=1) if keys is None else keys
+    keys = places(n) if keys is None else keys
     column, keys, order = in_order(np.arange(n, dtype=np.float64)[:, None], keys)
     rows = column[:, 0].astype(np.int64)
     method = Mig(
@@ -231,16 +230,8 @@ class Mig(Greedy):
                 links = alike(encoder(self.tag_encoder).encode(texts), self.threshold)
             return labels, links, np.zeros(len(pool), np.bool_)
         x = pool.vectors("vectors", self.name)
-        zero = zero_rows(x)
-        rows = np.flatnonzero(~zero)
-        if not len(rows):
-            return Labels.of([None] * len(pool)), alike(np.empty((0, 1), np.float32), 1.0), zero
-        count = self.clusters or max(1, round(len(rows) ** 0.5))
-        part = subset(x, rows)
-        found = kmeans(part, count, seed=seed, spherical=True, keys=pool.keys[rows])
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(~zero)])
-        names = tuple(f"cluster {i}" for i in range(len(found.centroids)))
-        return Labels(offsets, found.labels, names), alike(found.centroids, self.threshold), zero
+        labels, centroids = clustered(x, self.clusters, pool.keys, seed)
+        return labels, alike(centroids, self.threshold), labels.sizes() == 0
 
     def _worth(self, pool: Pool) -> tuple[_Floats, NDArray[np.int8]]:
         """Return the quality of each record, and 1 where there is none, else -1."""

@@ -13,73 +13,22 @@ each goes on down its own order. The paper trains a model for each axis; here si
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis.errors import InputError, OptionError
+from tamis.errors import InputError
 from tamis.select.base import REQUIRED, Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
 from tamis.select.budget.constraints import Constraints
-from tamis.select.budget.interleave import interleave
+from tamis.select.budget.interleave import units
+from tamis.select.given.judges import signs
+from tamis.select.steps.axes import Axes, axes, in_turn, overlap
 
 __all__ = ["Axes", "Odis", "axes", "odis", "overlap"]
 
 _Floats = NDArray[np.float64]
-_FLAT = 1e-10  # part of the variance below which an axis is rounding
-_EVEN = 1e-9  # sum of loadings below which it has no sign
-
-
-@dataclass(frozen=True, eq=False)
-class Axes:
-    """The principal axes of `n` records' scores in `m` signals.
-
-    Attributes
-    ----------
-    loadings : float64 array of shape (m, c)
-        Columns of length 1: what each standardised signal adds to each axis.
-    explained : float64 array of shape (c,)
-        Part of the variance along each axis, descending.
-    points : float64 array of shape (n, c)
-        The records along the axes, of mean 0 and variance 1.
-    """
-
-    loadings: _Floats
-    explained: _Floats
-    points: _Floats
-
-
-def axes(scores: Any, components: int = 4) -> Axes:
-    """Return up to `components` principal axes of `n x m` scores.
-
-    Axes without variance are left out; of constants alone there is one, along which all are 0. Sums
-    run down the rows as given: sort them for results that do not depend on their order to the last bit.
-
-    Raises
-    ------
-    InputError
-        `scores` is no `n x m` array of finite numbers.
-    """
-    x = np.asarray(scores, np.float64)
-    if x.ndim != 2 or not x.size:
-        raise InputError(f"odis, scores: expected n x m numbers, got an array of shape {x.shape}.")
-    if not np.isfinite(x).all():
-        row, column = (int(i) for i in np.argwhere(~np.isfinite(x))[0])
-        raise InputError(f"odis, scores: expected finite numbers, got {x[row, column]} at record {row}.")
-    columns = [_standardised(x[:, j]) for j in range(x.shape[1])]
-    # Sums of NumPy are the same on any number of threads; a library's matrix product is not.
-    correlation = np.array([[float((a * b).sum()) / len(x) for b in columns] for a in columns])
-    variance, vectors = np.linalg.eigh(correlation)
-    order = np.argsort(-variance, kind="stable")[: max(1, int(components))]
-    order = order[variance[order] > _FLAT * len(columns)]
-    if not len(order):
-        m = len(columns)
-        return Axes(np.full((m, 1), m**-0.5), np.zeros(1), np.zeros((len(x), 1)))
-    loadings = np.stack([_signed(vectors[:, j]) for j in order], axis=1)
-    points = np.stack([_along(columns, loadings[:, c]) for c in range(len(order))], axis=1)
-    return Axes(loadings, variance[order] / variance.sum(), points / np.sqrt(variance[order]))
 
 
 def odis(scores: Any, k: int, components: int = 4) -> NDArray[np.int64]:
@@ -100,53 +49,8 @@ def odis(scores: Any, k: int, components: int = 4) -> NDArray[np.int64]:
         raise InputError(f"odis, scores: expected n x m numbers, got an array of shape {x.shape}.")
     by_content = np.lexsort(x.T[::-1])
     found = axes(x[by_content], components)
-    rows, _ = _in_turn(found, np.ones(len(x)))
+    rows, _ = in_turn(found, np.ones(len(x)))
     return by_content[rows[:k]].astype(np.int64)
-
-
-def overlap(found: Axes, k: int) -> tuple[float, float]:
-    """Return which part of the `k` best along one axis is among those along another, on average; and by chance.
-
-    The mean over all pairs of axes, 0 for a single one; by chance it is `k / n`.
-    """
-    n, count = found.points.shape
-    k = min(k, n)
-    best = [set(order[:k].tolist()) for order in _orders(found)]
-    shared = [len(a & b) / k for a, b in itertools.combinations(best, 2)]
-    return (float(np.mean(shared)) if count > 1 else 0.0), k / n
-
-
-def _standardised(column: _Floats) -> _Floats:
-    apart = column - column.mean()
-    spread = float(np.sqrt((apart * apart).sum() / len(column)))
-    # What is left of a constant column is rounding: it must not be blown up.
-    flat = spread <= 1e-12 * max(1.0, float(np.abs(column).max()))
-    return np.zeros_like(column) if flat else apart / spread
-
-
-def _signed(vector: _Floats) -> _Floats:
-    """Return an axis that points up: its loadings add up to more than 0, or else its largest is positive."""
-    total = float(vector.sum())
-    if abs(total) < _EVEN:
-        total = float(vector[np.argmax(np.abs(vector) > np.abs(vector).max() - _EVEN)])
-    return -vector if total < 0 else vector
-
-
-def _along(columns: list[_Floats], loading: _Floats) -> _Floats:
-    total = np.zeros_like(columns[0])
-    for column, part in zip(columns, loading.tolist(), strict=True):
-        total += part * column
-    return total
-
-
-def _orders(found: Axes) -> list[NDArray[np.int64]]:
-    return [np.argsort(-found.points[:, c], kind="stable") for c in range(found.points.shape[1])]
-
-
-def _in_turn(found: Axes, cost: _Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return all rows, each axis's best in turn, and the axis each was taken from."""
-    orders = _orders(found)
-    return interleave(orders, np.full(len(orders), 1.0 / len(orders)), cost)
 
 
 class Odis(Selector):
@@ -171,17 +75,7 @@ class Odis(Selector):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.wanted: dict[str, float] = {}
-        for part in (part.strip() for part in self.signals.split(",")):
-            name, colon, way = part.rpartition(":")
-            if not colon or name == "field":  # `field:NAME` is a field that has a signal's name
-                name, way = part, "desc"
-            if not name or way not in ("asc", "desc") or name in self.wanted:
-                raise OptionError(
-                    f"method 'odis', option 'signals': expected different names such as 'a,b,c:asc',"
-                    f" got '{self.signals}'."
-                )
-            self.wanted[name] = -1.0 if way == "asc" else 1.0
+        self.wanted = signs(self.signals, self.name)
 
     def needs(self) -> tuple[str, ...]:
         """Return the signals."""
@@ -226,7 +120,7 @@ class Odis(Selector):
         scores = np.stack(columns, axis=1)
         told = np.flatnonzero(~np.isnan(scores).any(axis=1))
         found = axes(scores[told], self.components)
-        rows, whose = _in_turn(found, self._cost(len(pool))[told])
+        rows, whose = in_turn(found, self._cost(len(pool))[told])
         axis, score = np.full(len(pool), -1, np.int64), np.full(len(pool), np.nan)
         axis[told[rows]], score[told[rows]] = whose, found.points[rows, whose]
         why = ("odis: lacks a signal (NaN)",)
@@ -247,9 +141,7 @@ class _Aware(Odis):
     found: tuple[Axes, NDArray[np.int64]]
 
     def _cost(self, n: int) -> _Floats:
-        if self.constraints.budget.unit == "tokens" and self.constraints.cost is not None:
-            return np.asarray(self.constraints.cost, np.float64)
-        return super()._cost(n)
+        return units(self.constraints, n)
 
     def rank(self, pool: Pool, seed: int) -> Ranking:  # noqa: ARG002
         ranking, found, axis = self._rank(pool)

@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from tamis.errors import InputError, OptionError, unknown
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.base import REQUIRED, Chosen, Flags, Groups, Parameter, Pool, Ranking, Selector, check_amount
 from tamis.select.budget.constraints import Constraints
+from tamis.select.given.arrays import places
 from tamis.select.given.direction import directed
-from tamis.select.steps.quadmix_curve import Shape, copies, sampling_value, shapes_of, shares
+from tamis.select.steps.quadmix_curve import Shape, copies, in_turn, shapes_of, standing, values, weights_of
 from tamis.vectors.tiles import in_order
 
 __all__ = ["Quadmix", "quadmix"]
@@ -62,7 +62,7 @@ def quadmix(
     if x.ndim != 2 or not x.shape[1]:
         raise InputError(f"quadmix, scores: expected n x m numbers, got an array of shape {x.shape}.")
     if keys is None:
-        keys = np.stack([np.zeros(len(x), np.uint64), np.arange(len(x), dtype=np.uint64)], axis=1)
+        keys = places(len(x))
     names = [f"score{j}" for j in range(x.shape[1])]
     columns: dict[str, Any] = dict(zip(names, x.T, strict=True))
     columns["tokens"] = np.ones(len(x)) if tokens is None else np.asarray(tokens)
@@ -138,21 +138,8 @@ class Quadmix(Selector):
                 "method 'quadmix', option 'signals': expected different names such as 'a,b,c:asc', got"
                 f" '{self.signals}'."
             )
-        self.shape = Shape(self._weights(), self.slope, self.omega, self.eta, self.epsilon)
+        self.shape = Shape(weights_of(self.weights, len(self.wanted)), self.slope, self.omega, self.eta, self.epsilon)
         self.shapes = shapes_of(self.theta, self.shape, self.domains is not None)
-
-    def _weights(self) -> tuple[float, ...]:
-        parts = ["1"] * len(self.wanted) if self.weights is None else self.weights.split(",")
-        try:
-            found = tuple(float(part) for part in parts)
-        except ValueError:
-            found = ()
-        if len(found) != len(self.wanted):
-            raise OptionError(
-                f"method 'quadmix', option 'weights': expected {len(self.wanted)} numbers such as '2,1', one a signal,"
-                f" got '{self.weights}'."
-            )
-        return found
 
     def needs(self) -> tuple[str, ...]:
         """Return the signals, the field of domains, and tokens where places are counted in them."""
@@ -196,16 +183,13 @@ class Quadmix(Selector):
             raise InputError(
                 f"method 'quadmix', tokens: expected finite numbers of at least 0, got {cost[at]:g} at record {at}."
             )
-        ranks = [_ranks(column[rows], self.wanted[name]) for name, column in columns.items()]
+        ranks = [standing(column[rows], self.wanted[name]) for name, column in columns.items()]
         value, count = np.full(len(pool), np.nan), np.zeros(len(pool), np.int64)
-        value[rows] = self._values(ranks, self._domains(pool, rows), cost[rows])
+        domains = self._domains(pool, rows)
+        value[rows] = values(ranks, domains, cost[rows], [self.shapes.get(name, self.shape) for name in domains.names])
         count[rows] = copies(value[rows], uniforms(pool.keys[rows], salt(seed, "quadmix: copies")))
-        # An exponential time for each: the rate is the chance to come next. Copies as weights make up for S above 1.
-        sure = np.ones(len(rows)) if self.copies else np.maximum(value[rows], 1.0)
-        noise = -np.log(uniforms(pool.keys[rows], salt(seed, "quadmix: order")))
-        with np.errstate(divide="ignore"):
-            time = noise / np.where(count[rows] > 0, sure, value[rows])
-        order = rows[np.lexsort((noise, time, count[rows] == 0))]
+        noise = uniforms(pool.keys[rows], salt(seed, "quadmix: order"))
+        order = rows[in_turn(value[rows], count[rows], noise, weighed=self.copies)]
         facts = {
             "copies_expected": round(float(np.sort(value[rows]).sum()), 6),
             "copies_drawn": int(count.sum()),
@@ -225,23 +209,3 @@ class Quadmix(Selector):
             if domain not in found.names:
                 raise unknown(f"domain of '{self.domains}' in option 'theta' of method 'quadmix'", domain, found.names)
         return Groups(found.codes[rows], found.names)
-
-    def _values(self, ranks: list[_Floats], domains: Groups, cost: _Floats) -> _Floats:
-        """Return S of each record, from its ranks in each signal."""
-        if not len(cost):
-            return np.empty(0)
-        shapes = [self.shapes.get(name, self.shape) for name in domains.names]
-        alpha = np.array([shape.weights for shape in shapes])[domains.codes]
-        merged = np.zeros(len(cost))
-        for j, column in enumerate(ranks):
-            merged += alpha[:, j] * column
-        place, value = shares(merged, domains, cost), np.empty(len(cost))
-        for code, shape in enumerate(shapes):
-            inside = domains.codes == code
-            value[inside] = sampling_value(place[inside], shape.slope, shape.omega, shape.eta, shape.epsilon)
-        return value
-
-
-def _ranks(column: _Floats, ascending: bool) -> _Floats:
-    """Return the place of each number as a share, 0 the best; equal ones share the mean of their places."""
-    return np.asarray((rankdata(column if ascending else -column) - 1) / max(1, len(column) - 1), np.float64)

@@ -27,7 +27,7 @@ from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking
 from tamis.select.budget.filling import Filling
 from tamis.select.budget.greedy import prices
 from tamis.select.facility import Facility, Window
-from tamis.select.gain.apart import alone, cut, cut_of
+from tamis.select.gain.conditional import alone, cut, cut_of
 from tamis.select.gain.submodular import Grown
 from tamis.select.gain.volume import Volume
 from tamis.select.given.aimed import Aimed, how_near, near_examples

@@ -12,7 +12,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["interleave"]
+from tamis.select.budget.constraints import Constraints
+
+__all__ = ["interleave", "rows_of_each", "units"]
+
+_Floats = NDArray[np.float64]
 
 
 def interleave(
@@ -31,6 +35,27 @@ def interleave(
     """
     starts = np.cumsum([0] + [len(order) for order in orders])
     return _walk(np.concatenate(orders), starts, shares, cost)  # type: ignore[no-any-return]
+
+
+def rows_of_each(constraints: Constraints | None, shares: _Floats, n: int, eligible: int) -> list[int | None]:
+    """Return how many of `n` records each of some `shares` takes: floors, the last also the remainder.
+
+    No more than are `eligible` in all. None where the budget is not in rows, or there is none.
+    """
+    if constraints is None or constraints.budget.unit == "tokens":
+        return [None] * len(shares)
+    dropped = 0 if constraints.drop is None else int(constraints.drop.sum())
+    k = min(constraints.budget.rows(n - dropped), eligible)
+    each = [int(k * p) for p in shares]
+    each[-1] += k - sum(each)
+    return list(each)
+
+
+def units(constraints: Constraints | None, n: int) -> _Floats:
+    """Return what each of `n` records takes of the budget: tokens, or 1 where it is in rows or there is none."""
+    if constraints is None or constraints.cost is None or constraints.budget.unit == "rows":
+        return np.ones(n)
+    return np.asarray(constraints.cost, np.float64)
 
 
 @njit(nogil=True, cache=True)

@@ -1,75 +1,111 @@
-"""Graph cut's conditional gain: what the pool has most of, less what is like the chosen and the examples.
+"""Records visited in an order, in only if they are unlike all that are in: blocks of cosines, one engine.
 
-    sum over i in V, j in S of s(i, j) - lambda * sum over i, j in S of s(i, j)
-    - 2 lambda nu * sum over j in S, p in P of s(j, p)
-
-(Iyer et al. 2021). Sums over the pool and over the examples are computed once, in whole units; each record that is
-taken is one column of similarities.
+A block of records is compared with those that are in, and its records with one another; then it is walked down.
+What is refused by the budget is not in, and so keeps nothing else out.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from tamis.engine.local import Local
 from tamis.select.budget.filling import Filling
-from tamis.select.gain.columns import Columns, farthest
-from tamis.vectors.similarity import UNIT, Space, totals
+from tamis.vectors.products import LANES, pack, products
+from tamis.vectors.tiles import TILE, Tiles
 
-__all__ = ["alone", "cut", "cut_of"]
+__all__ = ["BLOCK", "Apart"]
 
 _Ints = NDArray[np.int64]
-_Floats = NDArray[np.float64]
+BLOCK = TILE // 2
+"""Records of a block, at most."""
 
 
-def alone(part: Space, space: Space, examples: Space, balance: float, nu: float) -> _Floats:
-    """Return what each row of `part` would add to the empty set, by all of a space and the examples, in units."""
-    near = totals(part, Local(), examples).astype(np.float64)
-    return totals(part, Local(), space) - balance * UNIT - (2 * balance * nu) * near
+class Apart:
+    """Records visited block by block: those that are in, and for each that is kept out its neighbour.
 
+    `x` are vectors (`n x d`, none in use all zeros); a record stays out above a cosine of `tau`, none where it is 1.
 
-def cut(
-    space: Space, own: _Floats, balance: float, rows: _Ints, price: _Floats, filling: Filling, score: _Floats
-) -> tuple[_Ints, int]:
-    """Offer what adds most; `own` is what each of `rows` of the pool would add to the empty set, in units.
-
-    Returns the rows by what they would still add, and how many columns were asked for; `score` (of the pool) gets what
-    each record added when it was offered, or would add at the end.
+    Attributes
+    ----------
+    neighbour : int64 array of shape (n,)
+        The most similar record that is in, of one that is kept out; else -1.
+    cosine : float64 array of shape (n,)
+        To it.
+    computed : int
+        Cosines computed.
     """
-    columns = Columns(space, Local())
-    kept = np.searchsorted(rows, filling.kept[np.isin(filling.kept, rows)])
-    alike = np.zeros(len(rows), np.int64)  # to those chosen
-    for at, row in enumerate(kept.tolist()):
-        alike += _column(columns, row, space, kept[at + 1 :])
-    value = _worth(own, alike, balance, price)
-    waiting = filling.open[rows]
-    while not filling.full and waiting.any():
-        best = int(np.argmax(np.where(waiting, value, -np.inf)))
-        gain = (own[best] - 2 * balance * float(alike[best])) / UNIT
-        if filling.offer(int(rows[best])):
-            alike += _column(columns, best, space, farthest(value.astype(np.float32), waiting)())
-            value = _worth(own, alike, balance, price)
-        score[rows[best]] = gain
-        waiting = filling.open[rows]
-    left = np.isnan(score[rows])
-    score[rows[left]] = (own - 2 * balance * alike)[left] / UNIT
-    return rows[np.argsort(-value, kind="stable")], columns.asked
+
+    def __init__(self, x: NDArray[Any], tau: float) -> None:
+        self.tiles, self.tau, self.filters = Tiles(x, unit=True), np.float32(tau), tau < 1
+        self.neighbour, self.cosine = np.full(len(x), -1, np.int64), np.full(len(x), np.nan)
+        self.computed = 0
+        self._in: list[tuple[_Ints, NDArray[np.float32]]] = []
+        self._engine = Local()
+
+    def add(self, rows: _Ints) -> None:
+        """Put rows in, whatever they are like."""
+        for start in range(0, len(rows), BLOCK):
+            part = rows[start : start + BLOCK]
+            if self._in and len(self._in[-1][0]) + len(part) <= BLOCK:
+                part = np.concatenate([self._in.pop()[0], part])
+            self._in.append((part, pack(self.tiles.take(part, LANES))))
+
+    def block(self, rows: _Ints, filling: Filling) -> None:
+        """Offer the rows that are unlike all that are in, in their order, until the budget is full."""
+        if not self.filters:
+            for row in rows.tolist():
+                if filling.open[row]:
+                    filling.offer(row)
+            return
+        if not len(rows):
+            return
+        near, cosine = np.full(len(rows), -1, np.int64), np.full(len(rows), -1.0, np.float32)
+        part = self.tiles.take(rows, 6 * LANES)
+        for found, best in self._engine.map(lambda one: _most_alike(part, len(rows), *one), self._in):
+            better = best > cosine
+            near[better], cosine[better] = found[better], best[better]
+        scores = np.empty((len(part), len(part)), np.float32)
+        products(part, pack(part), scores)
+        self.computed += len(rows) * (sum(len(names) for names, _ in self._in) + len(rows))
+        taken, at = [], _next(cosine, self.tau, 0)
+        while at < len(rows) and not filling.full:
+            row = int(rows[at])
+            if filling.open[row] and filling.offer(row):
+                taken.append(row)
+                _raise(scores, at, row, near, cosine)
+            at = _next(cosine, self.tau, at + 1)
+        out = np.flatnonzero((cosine > self.tau) & (np.arange(len(rows)) < at))
+        self.neighbour[rows[out]], self.cosine[rows[out]] = near[out], cosine[out]
+        self.add(np.array(taken, np.int64))
 
 
-def cut_of(part: Space, own: _Floats, balance: float) -> float:
-    """Return the sum above for chosen rows, given what each would add to the empty set, in units."""
-    pairs = int(totals(part, Local()).sum()) - len(part) * UNIT
-    return float(own.sum() - balance * pairs) / UNIT
+def _most_alike(
+    part: NDArray[np.float32], count: int, names: _Ints, panels: NDArray[np.float32]
+) -> tuple[_Ints, NDArray[np.float32]]:
+    """Return for the first `count` rows of `part` the most similar of those packed, and the cosine."""
+    scores = np.empty((len(part), len(panels) * LANES), np.float32)
+    products(part, panels, scores)
+    inside = scores[:count, : len(names)]
+    best = inside.argmax(axis=1)
+    return names[best], inside[np.arange(count), best]
 
 
-def _column(columns: Columns, row: int, space: Space, likely: _Ints) -> _Ints:
-    """Return the similarities of all rows to one, in units."""
-    apart = columns.of(row, lambda: likely)
-    return np.rint(np.clip(1 - apart.astype(np.float64) * float(space.scale), 0, 1) * UNIT).astype(np.int64)
+@njit(nogil=True, cache=True)
+def _next(cosine, tau, start):  # type: ignore[no-untyped-def]
+    """Return the first row from `start` on that is not above `tau`; the number of rows if none is."""
+    at = start
+    while at < len(cosine) and cosine[at] > tau:
+        at += 1
+    return at
 
 
-def _worth(own: _Floats, alike: _Ints, balance: float, price: _Floats) -> _Floats:
-    """Return gains by price: a loss counts whole, whatever it costs."""
-    gain = own - 2 * balance * alike
-    return np.where(gain > 0, gain / price, gain)
+@njit(nogil=True, cache=True)
+def _raise(scores, at, row, near, cosine):  # type: ignore[no-untyped-def]
+    """Let the rows after `at` know of it, called `row`."""
+    for j in range(at + 1, len(cosine)):
+        if scores[j, at] > cosine[j]:
+            cosine[j], near[j] = scores[j, at], row

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from tamis.engine.local import Local
 from tamis.errors import InputError, OptionError
 from tamis.select.given.labels import Labels
+from tamis.vectors.kmeans import kmeans
 from tamis.vectors.products import pack, products
-from tamis.vectors.tiles import Tiles, zero_rows
+from tamis.vectors.tiles import Tiles, subset, zero_rows
 
-__all__ = ["Links", "Reach", "alike", "given", "reach"]
+__all__ = ["Links", "Reach", "alike", "clustered", "given", "reach"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
@@ -76,6 +77,23 @@ def alike(x: NDArray[Any], threshold: float) -> Links:
     empty = (np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
     p, q, cosine = (np.concatenate(parts) for parts in zip(empty, *found, strict=True))
     return _both_ways(p, q, np.minimum(cosine.astype(np.float64), 1.0), len(x))
+
+
+def clustered(x: NDArray[Any], count: int | None, keys: NDArray[np.uint64], seed: int) -> tuple[Labels, NDArray[Any]]:
+    """Return clusters of `x` (`n x d`) as labels, one a record, and their vectors; zeros are in none.
+
+    `count` clusters, by default the square root of the number of vectors; `keys` (`n x 2`) and `seed` as `kmeans`.
+    """
+    zero = zero_rows(x)
+    rows = np.flatnonzero(~zero)
+    if not len(rows):
+        return Labels.of([None] * len(x)), np.empty((0, 1), np.float32)
+    found = kmeans(
+        subset(x, rows), count or max(1, round(len(rows) ** 0.5)), seed=seed, spherical=True, keys=keys[rows]
+    )
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(~zero)])
+    names = tuple(f"cluster {i}" for i in range(len(found.centroids)))
+    return Labels(offsets, found.labels, names), found.centroids
 
 
 def given(similarity: Any, m: int, threshold: float) -> Links:

@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 from tamis.errors import InputError, OptionError
 from tamis.select.base import Pool
 
-__all__ = ["agreement", "points", "ranks", "rated", "signs", "table", "weighed"]
+__all__ = ["agreement", "parts", "points", "ranks", "rated", "signs", "table", "weighed"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
@@ -62,6 +62,26 @@ def weighed(weights: str | None, count: int, method: str) -> _Floats:
             f" '{','.join(['1'] * count)}', got '{weights}'."
         )
     return np.asarray(found / found.sum())
+
+
+def parts(proportions: str | None, count: int, method: str) -> _Floats:
+    """Return the shares of `count` targets that the option `proportions` tells, adding up to 1.
+
+    Raises
+    ------
+    OptionError
+        Nothing, not one number a target, one below 0 or not finite, nothing but zeros.
+    """
+    expected = f"{count} numbers >= 0, one a target, such as 3,1"
+    if proportions is None:
+        raise OptionError(f"method '{method}', option 'proportions': expected {expected}, got nothing.")
+    try:
+        shares = np.array([float(p) for p in proportions.split(",")])
+    except ValueError:
+        shares = np.empty(0)
+    if len(shares) != count or not (np.isfinite(shares).all() and shares.min() >= 0 < shares.sum()):
+        raise OptionError(f"method '{method}', option 'proportions': expected {expected}, got '{proportions}'.")
+    return np.asarray(shares / shares.sum(), np.float64)
 
 
 def rated(pool: Pool, wanted: dict[str, float], method: str) -> tuple[_Floats, _Ints]:

@@ -6,18 +6,19 @@ Source: QuaDMix (2025), equations 1 to 3. The checks of parameters, and their fo
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
+from scipy.stats import rankdata
 
 from tamis.errors import OptionError, unknown
 from tamis.select.base import Groups
 
-__all__ = ["Shape", "copies", "sampling_value", "shapes_of", "shares"]
+__all__ = ["Shape", "copies", "in_turn", "sampling_value", "shapes_of", "shares", "standing", "values", "weights_of"]
 
 _Ints = NDArray[np.int64]
 _Floats = NDArray[np.float64]
@@ -84,11 +85,64 @@ def shares(merged: Any, domains: Groups, cost: Any) -> _Floats:
     return out
 
 
+def standing(column: _Floats, ascending: bool) -> _Floats:
+    """Return the place of each number as a share, 0 the best; equal ones share the mean of their places.
+
+    The best are the highest, or the lowest where `ascending`.
+    """
+    return np.asarray((rankdata(column if ascending else -column) - 1) / max(1, len(column) - 1), np.float64)
+
+
+def values(each: Sequence[_Floats], domains: Groups, cost: _Floats, shapes: Sequence[Shape]) -> _Floats:
+    """Return S of `n` records, from its `standing` in each signal; a domain has its own of `shapes`.
+
+    `cost` (`n`) is what a place is counted in: merged places become `shares` of it.
+    """
+    if not len(cost):
+        return np.empty(0)
+    alpha = np.array([shape.weights for shape in shapes])[domains.codes]
+    merged = np.zeros(len(cost))
+    for j, column in enumerate(each):
+        merged += alpha[:, j] * column
+    share, value = shares(merged, domains, cost), np.empty(len(cost))
+    for code, shape in enumerate(shapes):
+        inside = domains.codes == code
+        value[inside] = sampling_value(share[inside], shape.slope, shape.omega, shape.eta, shape.epsilon)
+    return value
+
+
 def copies(value: Any, chance: Any) -> _Ints:
     """Return `floor(value)`, and one more where `chance` (uniform in (0, 1)) is below the rest of `value`."""
     value = np.asarray(value, np.float64)
     whole = np.floor(value)
     return np.asarray(whole + (np.asarray(chance) < value - whole), np.int64)
+
+
+def in_turn(value: _Floats, count: _Ints, chance: _Floats, *, weighed: bool) -> _Ints:
+    """Return the order of `n` records: those drawn at least once (`count`) at random, then draws by S (`value`).
+
+    `chance` is uniform in (0, 1). Unless copies are weights (`weighed`), S above 1 counts among those drawn.
+    """
+    # An exponential time for each: the rate is the chance to come next. Copies as weights make up for S above 1.
+    sure = np.ones(len(value)) if weighed else np.maximum(value, 1.0)
+    noise = -np.log(chance)
+    with np.errstate(divide="ignore"):
+        time = noise / np.where(count > 0, sure, value)
+    return np.lexsort((noise, time, count == 0)).astype(np.int64)
+
+
+def weights_of(text: str | None, count: int) -> tuple[float, ...]:
+    """Return the weights of `count` signals from 'a,b'; 1 each for None; OptionError for anything but numbers."""
+    parts = ["1"] * count if text is None else text.split(",")
+    try:
+        found = tuple(float(part) for part in parts)
+    except ValueError:
+        found = ()
+    if len(found) != count:
+        raise OptionError(
+            f"method 'quadmix', option 'weights': expected {count} numbers such as '2,1', one a signal, got '{text}'."
+        )
+    return found
 
 
 def shapes_of(theta: str | None, shape: Shape, divided: bool) -> dict[str, Shape]:
