@@ -3,6 +3,7 @@
     TamisError              ours: exit code 1
     └── UserError           the user's to mend: exit code 2
         ├── InputError      a file, a record, a field
+        │   └── RecordError a value of one record, by its place
         ├── OptionError     an option, a method, a signal, an expression
         ├── BudgetError     a budget, quota or pin that cannot hold
         ├── OutputError     where the outputs should go
@@ -23,6 +24,7 @@ __all__ = [
     "InputError",
     "OptionError",
     "OutputError",
+    "RecordError",
     "StoreError",
     "TamisError",
     "UserError",
@@ -50,6 +52,26 @@ class UserError(TamisError):
 
 class InputError(UserError):
     """A file, a record or a field that cannot be used."""
+
+
+class RecordError(InputError):
+    """A value of a record that cannot be used; who knows where the record came from tells it by `told`.
+
+    Attributes
+    ----------
+    what, then : str
+        What was expected and what was found; what to do next.
+    record : int
+        Its place among the records that were looked at.
+    """
+
+    def __init__(self, what: str, record: int, then: str = "") -> None:
+        super().__init__(f"{what} at record {record}.{then and ' ' + then}")
+        self.what, self.record, self.then = what, record, then
+
+    def told(self, where: str) -> InputError:
+        """Return the error with words for where the record is, such as "in pool.jsonl, line 3"."""
+        return InputError(f"{self.what} {where}.{self.then and ' ' + self.then}")
 
 
 class OptionError(UserError):

@@ -149,6 +149,14 @@ def test_options(name: str) -> None:
     assert words in refused("select", "pool.jsonl", *arguments)
 
 
+def test_a_value_that_a_method_cannot_use_is_told_by_file_and_line() -> None:
+    """Wherever the record stands in the order that methods work in."""
+    lines = [json.dumps({"text": f"record number {i}", "worth": -1.5 if i == 16 else i}) for i in range(30)]
+    Path("worth.jsonl").write_text("\n".join(lines) + "\n")
+    told = refused("select", "worth.jsonl", "-n", 5, "--method", "importance", "-O", "by=worth")
+    assert "expected finite numbers of at least 0, got -1.5 in worth.jsonl, line 17." in told
+
+
 def test_a_typing_error_costs_no_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     """Methods, options, budgets, quotas and conditions are checked before anything is opened."""
 

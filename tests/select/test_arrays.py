@@ -8,10 +8,11 @@ from hypothesis import given as tried
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tamis.errors import BudgetError, InputError, OptionError
+from tamis.errors import BudgetError, InputError, OptionError, RecordError
 from tamis.select.base import Pool
 from tamis.select.given.arrays import choose, given, one_each, places
 from tamis.select.given.embedded import Embedded
+from tamis.select.importance import Importance
 from tamis.select.kcenter import Kcenter
 from tamis.select.top import Top
 
@@ -96,3 +97,11 @@ def test_all_have_a_vector() -> None:
     assert Embedded(pool, "near").x is pool.columns["vectors"]
     with pytest.raises(OptionError, match="'near' needs the column 'edu'"):
         Embedded(pool, "near", {"quality": "edu"})
+
+
+def test_a_value_that_cannot_be_used_is_told_by_its_row() -> None:
+    """Whatever the order that keys put rows in."""
+    keys = np.array([[0, 2], [0, 0], [0, 1]], np.uint64)
+    with pytest.raises(RecordError, match=r"finite numbers of at least 0, got -5 at record 0\.$") as found:
+        choose(Importance(by="s"), 2, None, keys=keys, s=[-5.0, 1.0, 2.0])
+    assert str(found.value.told("in a.jsonl, line 7")).endswith("got -5 in a.jsonl, line 7.")

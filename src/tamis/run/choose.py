@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tamis.corpus.corpus import Corpus
 from tamis.corpus.identity import Ids
-from tamis.errors import BudgetError, InputError, nearest
+from tamis.errors import BudgetError, InputError, RecordError, nearest
 from tamis.run.decisions import Decided
 from tamis.run.filters import Pins, filter_records
 from tamis.run.inputs import Inputs
@@ -106,7 +106,7 @@ def choose(
     Raises
     ------
     InputError
-        If no record is eligible.
+        If no record is eligible, or one has a value that the method cannot use.
     BudgetError
         If the constraints cannot hold.
     """
@@ -124,7 +124,12 @@ def choose(
     quotas = tuple(Quota.parse(text) for text in job.quotas)
     groups = {q.field: inputs.groups(corpus, q.field) for q in quotas}
     constraints = _constraints(job, quotas, groups, signals, taken, pins, len(rows))
-    chosen = method.select(pool, constraints, job.seed)
+    try:
+        chosen = method.select(pool, constraints, job.seed)
+    except RecordError as error:
+        row = taken[error.record]
+        source = corpus.opened[int(rows.source[row])].source.name
+        raise error.told(f"in {source}, line {int(rows.line[row]):,}") from None
     eligible = len(taken) - len(pins.drop)
     counts = {"records": len(rows), "rejected": verdicts.counts["read"], "filtered": verdicts.counts.get("where", 0)}
     counts |= {stage: verdicts.counts[stage] for stage in ("rules", "against", "dedup") if stage in verdicts.counts}

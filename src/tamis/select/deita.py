@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis.errors import InputError, OptionError
+from tamis.errors import OptionError
 from tamis.select.base import Flags, Parameter, Pool, Ranking
 from tamis.select.budget.filling import Filling
 from tamis.select.budget.greedy import Greedy
 from tamis.select.gain.apart import BLOCK, Apart
 from tamis.select.given.arrays import choose
+from tamis.select.given.usable import check_usable
 from tamis.select.top import ranked
 from tamis.vectors.tiles import zero_rows
 
@@ -137,12 +138,8 @@ class Deita(Greedy):
         score = np.ones(len(pool))
         for name in self.scores:
             values = pool.numbers(name, self.name).astype(np.float64)
-            wrong = (values < 0) | np.isinf(values)
-            if len(self.scores) > 1 and wrong.any():
-                at = int(np.argmax(wrong))
-                raise InputError(
-                    f"method 'deita', signal '{name}': expected finite numbers of at least 0 to multiply, got"
-                    f" {values[at]:g} at record {at}."
-                )
+            if len(self.scores) > 1:
+                wrong, expected = (values < 0) | np.isinf(values), "finite numbers of at least 0 to multiply"
+                check_usable(values, wrong, f"method 'deita', signal '{name}'", expected)
             score = score * values
         return score

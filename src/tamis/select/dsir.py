@@ -28,6 +28,7 @@ from tamis.kernels.hashing import hash_spans
 from tamis.select.base import Chosen, Flags, Parameter, Pool, Ranking, Selector, check_amount
 from tamis.select.budget.interleave import interleave, rows_of_each, units
 from tamis.select.given.judges import parts
+from tamis.select.given.usable import check_usable
 from tamis.select.steps.resampling import Draw, taken_first
 from tamis.signals.base import Signal
 from tamis.signals.ngrams import NgramCount, Ngrams
@@ -242,9 +243,7 @@ class Dsir(Selector):
 
     def _weights(self, pool: Pool, name: str) -> _Floats:
         weights = pool.numbers(name, self.name).astype(np.float64)
-        if not np.isfinite(weights).all():
-            at = int(np.argmin(np.isfinite(weights)))
-            raise InputError(f"column '{name}': expected finite log weights, got {weights[at]} at record {at}.")
+        check_usable(weights, ~np.isfinite(weights), f"column '{name}'", "finite log weights")
         return weights
 
     def _shares(self) -> _Floats:

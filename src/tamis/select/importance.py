@@ -21,6 +21,7 @@ from tamis.select.base import REQUIRED, Flags, Parameter, Pool, check_amount
 from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.budget.fair import Proportional, repeated
 from tamis.select.given.direction import directed
+from tamis.select.given.usable import check_usable
 from tamis.vectors.tiles import in_order
 
 __all__ = ["Importance", "importance", "recorded", "shares"]
@@ -76,11 +77,8 @@ def shares(values: _Floats, mix: float) -> _Floats:
 
     Raises InputError that names a value below 0 or infinite.
     """
-    wrong = np.flatnonzero((values < 0) | np.isinf(values))
-    if len(wrong):
-        raise InputError(
-            f"signal to draw by: expected finite numbers of at least 0, got {values[wrong[0]]:g} at record {wrong[0]}."
-        )
+    wrong = (values < 0) | np.isinf(values)
+    check_usable(values, wrong, "signal to draw by", "finite numbers of at least 0")
     there = ~np.isnan(values)
     part = np.where(there, values, 0.0)
     part /= part.max(initial=0.0) or 1.0  # or the sum of large values is infinite

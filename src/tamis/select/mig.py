@@ -32,6 +32,7 @@ from tamis.select.gain.coverage import Coverage, Rule
 from tamis.select.gain.label_graph import Links, alike, clustered, given, reach
 from tamis.select.given.arrays import places
 from tamis.select.given.labels import Labels, label_parameters
+from tamis.select.given.usable import check_usable
 from tamis.signals.vectors import DEFAULT, encoder
 from tamis.vectors.tiles import in_order
 
@@ -239,10 +240,5 @@ class Mig(Greedy):
             return np.ones(len(pool)), np.full(len(pool), -1, np.int8)
         worth = pool.numbers(self.quality, self.name).astype(np.float64)
         wrong = (worth < 0) | np.isinf(worth)
-        if wrong.any():
-            at = int(np.argmax(wrong))
-            raise InputError(
-                f"method 'mig', quality '{self.quality}': expected finite numbers of at least 0, got {worth[at]:g} at"
-                f" record {at}."
-            )
+        check_usable(worth, wrong, f"method 'mig', quality '{self.quality}'", "finite numbers of at least 0")
         return worth, np.where(np.isnan(worth), 1, -1).astype(np.int8)

@@ -25,6 +25,7 @@ from tamis.select.base import REQUIRED, Chosen, Flags, Groups, Parameter, Pool, 
 from tamis.select.budget.constraints import Constraints
 from tamis.select.given.arrays import places
 from tamis.select.given.direction import directed
+from tamis.select.given.usable import check_usable
 from tamis.select.steps.quadmix_curve import Shape, copies, in_turn, shapes_of, standing, values, weights_of
 from tamis.vectors.tiles import in_order
 
@@ -178,11 +179,8 @@ class Quadmix(Selector):
         cost = pool.numbers("tokens", self.name).astype(np.float64) if self.share == "tokens" else np.ones(len(pool))
         lacks = np.isnan(np.stack(list(columns.values()), axis=1)).any(axis=1)
         rows = np.flatnonzero(~lacks & ~np.isnan(cost))
-        if (cost[rows] < 0).any() or np.isinf(cost[rows]).any():
-            at = int(rows[np.argmax((cost[rows] < 0) | np.isinf(cost[rows]))])
-            raise InputError(
-                f"method 'quadmix', tokens: expected finite numbers of at least 0, got {cost[at]:g} at record {at}."
-            )
+        wrong = ~lacks & ((cost < 0) | np.isinf(cost))
+        check_usable(cost, wrong, "method 'quadmix', tokens", "finite numbers of at least 0")
         ranks = [standing(column[rows], self.wanted[name]) for name, column in columns.items()]
         value, count = np.full(len(pool), np.nan), np.zeros(len(pool), np.int64)
         domains = self._domains(pool, rows)

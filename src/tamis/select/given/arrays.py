@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis.errors import InputError
+from tamis.errors import InputError, RecordError
 from tamis.select.base import Chosen, Pool, Selector, check_amount
 from tamis.select.budget.constraints import Budget, Constraints
 from tamis.vectors.tiles import canonical, in_order
@@ -73,11 +73,14 @@ def choose(
     BudgetError
         `k` is no whole number of at least 1.
     InputError
-        As `given`.
+        As `given`; a value that the method cannot use (RecordError, with the row).
     """
     k = check_amount(k)
     found = given(x, keys, **numbers)
-    chosen = method.select(found.pool, Constraints(Budget("rows", k)), seed)
+    try:
+        chosen = method.select(found.pool, Constraints(Budget("rows", k)), seed)
+    except RecordError as error:
+        raise RecordError(error.what, int(found.back(np.array([error.record]))[0]), error.then) from None
     return found.back(chosen.rows), chosen
 
 

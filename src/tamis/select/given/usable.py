@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tamis.errors import InputError
+from tamis.errors import RecordError
 
 __all__ = ["check_usable"]
 
 
 def check_usable(values: NDArray[Any], wrong: NDArray[np.bool_], what: str, expected: str, then: str = "") -> None:
-    """Raise InputError for the first of `n` values that is `wrong` (`n`).
+    """Raise RecordError for the first of `n` values that is `wrong` (`n`).
 
     `what` they are ("method 'd2', signal 'loss'"), what was `expected` of them, and `then` what to do.
     """
     if wrong.any():
         at = int(np.argmax(wrong))
-        raise InputError(f"{what}: expected {expected}, got {values[at]:g} at record {at}.{then and ' ' + then}")
+        raise RecordError(f"{what}: expected {expected}, got {values[at]:g}", at, then)
