@@ -76,7 +76,7 @@ def test_the_same_input_gives_the_same_page(tmp_path: Path) -> None:
 
 def test_a_sample_does_not_depend_on_the_order_of_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """120 records of which 30 are looked at: the same ones, forwards and backwards, and not the first."""
-    from tamis.compare import profile as module
+    from tamis.compare import profiling as module
 
     monkeypatch.setattr(module, "SAMPLED", 30)
     pool = [record(i) for i in range(60)] + [{"text": f"same old words {i}", "source": "a"} for i in range(60)]

@@ -11,7 +11,7 @@ from tamis.report import data as shown
 from tamis.report.text import number
 from tamis.report.write import write_html
 
-__all__ = ["page_of", "write_html", "write_page"]
+__all__ = ["page_of", "write_page"]
 
 _WAYS = {"higher": "Higher is better.", "lower": "Lower is better.", "neither": "Neither better nor worse."}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from tamis.report.profile import Bars, Curve, Panel, ProfileData, Row
 from tamis.report.text import number
 
-__all__ = ["MEASURES", "Measured", "Profiled"]
+__all__ = ["MEASURES", "Board", "Measured", "Profiled"]
 
 #: Every figure by its key: title, unit ("%" for a share), how to read it; in the order of the table.
 MEASURES: dict[str, tuple[str, str, str]] = {
@@ -51,6 +52,31 @@ class Measured:
     places: Any = None
     apart: Panel | None = None
     orders: Curve | None = None
+
+
+class Board:
+    """Figures of `sets` sets while they are measured.
+
+    Attributes
+    ----------
+    figures : list of dict
+        Of each set, by measure.
+    basis : dict
+        By measure, on how many records it was measured.
+    gaps : list of str
+        What could not be measured, and why.
+    """
+
+    def __init__(self, sets: int) -> None:
+        self.figures: list[dict[str, float]] = [{} for _ in range(sets)]
+        self.basis: dict[str, str] = {}
+        self.gaps: list[str] = []
+
+    def put(self, key: str, values: Sequence[float], basis: str) -> None:
+        """Note a measure of every set."""
+        self.basis[key] = basis
+        for figures, value in zip(self.figures, values, strict=True):
+            figures[key] = float(value)
 
 
 @dataclass(frozen=True, eq=False)
