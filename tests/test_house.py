@@ -47,6 +47,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 LONGEST_FUNCTION = 60
 MEDIAN_FILE = 200
+MEDIAN_METHOD, LONGEST_METHOD = 120, 170  # lines of code
 
 Found = Iterator[tuple[int, str]]
 """Lines (1-based) and what is wrong there."""
@@ -242,6 +243,15 @@ def test_median_file_is_short() -> None:
     """Half the files that hold code are below the bar."""
     lengths = [len(source.splitlines()) for _, source, tree in house() if tree.body]
     assert statistics.median(lengths) < MEDIAN_FILE
+
+
+def test_methods_hold_their_idea_and_little_else() -> None:
+    """Most methods are below the bar in lines of code, and none is far above."""
+    files = {HOUSE.parent.joinpath(*module.partition(":")[0].split(".")) for module in tamis.select.METHODS.values()}
+    sources = [file.with_suffix(".py").read_text(encoding="utf-8") for file in sorted(files)]
+    lengths = [len(code_lines(source, ast.parse(source))) for source in sources]
+    assert statistics.median(lengths) < MEDIAN_METHOD
+    assert max(lengths) < LONGEST_METHOD
 
 
 # --- the rules themselves: each finds what it is for, and only that

@@ -186,20 +186,9 @@ class Mig(Greedy):
         reached = reach(labels, given_each, links, self.spread, self._room)
         rule = Rule(self.gain == "linear", self.phi == "exponential", self.power)
         coverage = Coverage(reached, len(labels.names), rule)
-        score = np.full(len(pool), np.nan)
-        for row in filling.kept.tolist():
-            score[row] = coverage.gain(row)
-            coverage.add(row)
         filling.open &= ~out
         price = prices(filling, self.per_token)
-        coverage.begin(price, filling.open)
-        while not filling.full:
-            row = coverage.best(price, filling.open)
-            if row < 0:
-                break
-            score[row] = coverage.gain(row)
-            if filling.offer(row):
-                coverage.add(row)
+        score = coverage.grow(filling, price)
         rows = np.flatnonzero(~out)
         left = rows[np.isnan(score[rows])]
         score[left] = coverage.gains(left)

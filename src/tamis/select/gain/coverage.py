@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from tamis.select.budget.filling import Filling
 from tamis.select.gain.highest import highest, maxima, put
 from tamis.select.gain.label_graph import Reach
 
@@ -84,6 +85,25 @@ class Coverage:
         )
         self.computed += computed
         return int(row)
+
+    def grow(self, filling: Filling, price: _Floats) -> _Floats:
+        """Offer the record that adds the most for its price until the budget is full.
+
+        Returns what each record added when it was offered, the must-keep ones first; NaN for the others (`n`).
+        """
+        added = np.full(len(price), np.nan)
+        for row in filling.kept.tolist():
+            added[row] = self.gain(row)
+            self.add(row)
+        self.begin(price, filling.open)
+        while not filling.full:
+            row = self.best(price, filling.open)
+            if row < 0:
+                break
+            added[row] = self.gain(row)
+            if filling.offer(row):
+                self.add(row)
+        return added
 
     def value(self, rows: _Ints) -> tuple[float, int]:
         """Return what a set of records covers, F, and to how many labels it gives anything."""
