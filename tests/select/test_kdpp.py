@@ -19,9 +19,9 @@ from tamis.select.budget.constraints import Budget, Constraints
 from tamis.select.given.quality import log_quality
 from tamis.select.kdpp import Kdpp, inclusion, kdpp, projection_dpp
 from tamis.select.steps.determinantal import Rows
-from tamis.select.steps.dots import dot
 from tamis.select.steps.drawn import polynomials
 from tamis.select.steps.eigen import across, eigen
+from tamis.vectors.dots import dot
 
 Floats = NDArray[np.float64]
 

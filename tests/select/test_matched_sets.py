@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tamis.select.steps.dots import dot, dots
 from tamis.select.steps.embedding import TOGETHER, Embedding
 from tamis.select.steps.gaussian import add_columns, add_rows, gaussian
 from tamis.select.steps.halving import Halver
 from tamis.select.steps.matching import Matched
+from tamis.vectors.dots import dot, dots
 
 _Floats = NDArray[np.float64]
 

@@ -17,10 +17,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from tamis.errors import TamisError
+from tamis.vectors.dots import dots as products
 
 __all__ = ["dots", "eigenvalues", "gram", "leading"]
 
 _EPSILON = 2.0**-52
+_PIECE, _COLUMNS = 512, 32  # rows and columns of a product at a time: they stay in the nearest cache
 _NOTHING = 1e-40  # a sum of squares beside a largest number of 1: its reciprocal would overflow in the end
 _STEPS = 60  # of QR for one eigenvalue; two or three do
 _BESIDE, _ROUNDS, _STILL = 6, 300, 1e-20  # more directions iterated than wanted; when they are taken for found
@@ -34,12 +36,17 @@ def dots(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def gram(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the dot products of the columns of `x` (`n x d`), `d x d`; rows are added up in their order."""
+    """Return the dot products of the columns of `x` (`n x d`), `d x d`; rows are added up in pieces, in their order."""
     n, d = x.shape
-    rows = x if n % 8 == 0 else np.concatenate([x, np.zeros((-n % 8, d))])
     out = np.zeros((d, d))
-    _gram(np.ascontiguousarray(rows, np.float64), out)
-    return out
+    for start in range(0, n, _PIECE):
+        columns = np.ascontiguousarray(x[start : start + _PIECE].T, np.float64)
+        for at in range(0, d, _COLUMNS):
+            stop = min(d, at + _COLUMNS)
+            found = np.empty((stop - at, stop))
+            products(columns[at:stop], columns[:stop], found)
+            out[at:stop, :stop] += found
+    return np.tril(out) + np.tril(out, -1).T
 
 
 def eigenvalues(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -119,24 +126,6 @@ def _dots(a: NDArray[np.float64], b: NDArray[np.float64], out: NDArray[np.float6
             factor = a[i, k]
             for j in range(b.shape[1]):
                 out[i, j] += factor * b[k, j]
-
-
-@njit(nogil=True, cache=True)
-def _gram(x: NDArray[np.float64], out: NDArray[np.float64]) -> None:
-    """Add the products of the columns of `x` to `out`, eight rows at a time; the lower half is the upper turned."""
-    d = x.shape[1]
-    for k in range(0, x.shape[0], 8):
-        r0, r1, r2, r3 = x[k], x[k + 1], x[k + 2], x[k + 3]
-        r4, r5, r6, r7 = x[k + 4], x[k + 5], x[k + 6], x[k + 7]
-        for i in range(d):
-            a0, a1, a2, a3, a4, a5, a6, a7 = r0[i], r1[i], r2[i], r3[i], r4[i], r5[i], r6[i], r7[i]
-            row = out[i]
-            for j in range(i, d):
-                low = (a0 * r0[j] + a1 * r1[j]) + (a2 * r2[j] + a3 * r3[j])
-                row[j] += low + ((a4 * r4[j] + a5 * r5[j]) + (a6 * r6[j] + a7 * r7[j]))
-    for i in range(d):
-        for j in range(i):
-            out[i, j] = out[j, i]
 
 
 @njit(nogil=True, cache=True)

@@ -28,8 +28,8 @@ from tamis.select.gain.proposals import PROPOSED, dealt, inside
 from tamis.select.gain.submodular import take
 from tamis.select.given.embedded import Embedded
 from tamis.select.steps.determinantal import DUST, Rows, leverage
-from tamis.select.steps.dots import dot
 from tamis.select.steps.volumes import covered, log_volume, metric, units
+from tamis.vectors.dots import dot
 from tamis.vectors.similarity import Space
 from tamis.vectors.tiles import subset
 

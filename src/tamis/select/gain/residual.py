@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tamis.errors import OptionError
 from tamis.select.steps.determinantal import DUST, Rows, leverage
-from tamis.select.steps.dots import dot
+from tamis.vectors.dots import dot
 
 __all__ = ["Residual", "spread"]
 

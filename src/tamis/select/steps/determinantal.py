@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from tamis.engine.local import Local
 from tamis.kernels.hashing import salt, uniforms
-from tamis.select.steps.dots import dot
 from tamis.select.steps.eigen import across, eigen
+from tamis.vectors.dots import dot
 from tamis.vectors.gram import BLOCK, gram
 
 __all__ = ["DUST", "Rows", "across", "counted", "eigen", "leverage", "spectrum"]

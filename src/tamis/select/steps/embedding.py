@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from tamis.kernels.hashing import salt, uniforms
 from tamis.select.gain.residual import spread
 from tamis.select.steps.determinantal import Rows
-from tamis.select.steps.dots import dots
 from tamis.select.steps.gaussian import add_columns, add_rows, exponents, gaussian
+from tamis.vectors.dots import dots
 from tamis.vectors.products import LANES, pack, products
 from tamis.vectors.tiles import TILE
 

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 from numba import njit
 
-from tamis.select.steps.dots import dot, dots
 from tamis.select.steps.gaussian import gaussian
+from tamis.vectors.dots import dot, dots
 
 __all__ = ["PAIRS", "compare", "decide", "decide_flat", "within"]
 
