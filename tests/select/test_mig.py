@@ -159,6 +159,18 @@ def test_what_is_reached() -> None:
     assert found.mass == pytest.approx([3 / 1.75, 3 / 1.5, 0.5 / 1.25])
 
 
+def test_records_of_one_label_share_what_it_reaches() -> None:
+    """By hand as above: each gives its worth times what its label gives; one without a label gives nothing."""
+    w = np.array([[1, 0.5, 0.25], [0.5, 1, 0], [0.25, 0, 1]])
+    labels = Labels(np.array([0, 1, 1, 2, 3]), np.array([0, 0, 2], np.int32), ("a", "b", "c"))
+    found = reach(labels, np.array([2.0, 1.0, 3.0, 1.0]), given_links(w, 3, 0.2), 1.0)
+    assert len(found) == 4
+    assert found.way.tolist() == [0, -1, 0, 2]
+    assert found.worth.tolist() == [2, 1, 3, 1]
+    assert found.starts.tolist() == [0, 3, 5, 7]
+    assert found.mass == pytest.approx([1 / 1.75, 0.5 / 1.5, 0.25 / 1.25, 0.5 / 1.75, 1 / 1.5, 0.25 / 1.75, 1 / 1.25])
+
+
 def test_a_graph_that_joins_too_much_is_refused() -> None:
     """8 labels are reached of 12 bytes each, 5 where each is on its own; what else is held takes 100 bytes a record."""
     pool = Pool(keys(4), {"tags": Labels.of(TAGS)})

@@ -47,10 +47,11 @@ class Coverage:
     """
 
     def __init__(self, reached: Reach, m: int, rule: Rule) -> None:
-        self._reach, self._rule = (reached.starts, reached.to, reached.mass), rule
+        self._reach = (reached.starts, reached.to, reached.mass, reached.way, reached.worth)
+        self._rule = rule
         self.z = np.zeros(m)
         self._state = np.full(m, _state(0.0, rule))
-        self._fresh = np.full(len(reached.starts) - 1, -1, np.int64)
+        self._fresh = np.full(len(reached), -1, np.int64)
         self._tree = maxima(np.empty(0))
         self._round = 0
         self.computed = 0
@@ -126,36 +127,37 @@ def _state(z, rule):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _gain(starts, to, mass, row, z, state, rule):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for t in range(starts[row], starts[row + 1]):
-        p = to[t]
+def _gain(starts, to, mass, way, worth, row, z, state, rule):  # type: ignore[no-untyped-def]
+    total, one = 0.0, way[row]
+    for t in range(starts[one], starts[one + 1]) if one >= 0 else range(0):
+        p, given = to[t], worth[row] * mass[t]
         if rule.linear:
-            total += mass[t] * state[p]
+            total += given * state[p]
         else:
-            total += _state(z[p] + mass[t], rule) - state[p]
+            total += _state(z[p] + given, rule) - state[p]
     return total
 
 
 @njit(nogil=True, cache=True)
-def _gains(starts, to, mass, rows, z, state, rule):  # type: ignore[no-untyped-def]
+def _gains(starts, to, mass, way, worth, rows, z, state, rule):  # type: ignore[no-untyped-def]
     out = np.empty(len(rows))
     for j in range(len(rows)):
-        out[j] = _gain(starts, to, mass, rows[j], z, state, rule)
+        out[j] = _gain(starts, to, mass, way, worth, rows[j], z, state, rule)
     return out
 
 
 @njit(nogil=True, cache=True)
-def _add(starts, to, mass, row, z, state, rule):  # type: ignore[no-untyped-def]
-    for t in range(starts[row], starts[row + 1]):
+def _add(starts, to, mass, way, worth, row, z, state, rule):  # type: ignore[no-untyped-def]
+    one = way[row]
+    for t in range(starts[one], starts[one + 1]) if one >= 0 else range(0):
         p = to[t]
-        z[p] += mass[t]
+        z[p] += worth[row] * mass[t]
         state[p] = _state(z[p], rule)
 
 
 @njit(nogil=True, cache=True)
 def _best(  # type: ignore[no-untyped-def]
-    tree, fresh, now, price, opened, starts, to, mass, z, state, rule
+    tree, fresh, now, price, opened, starts, to, mass, way, worth, z, state, rule
 ):
     """Return the open record of the highest gain: gains of earlier rounds are bounds, computed anew at the top."""
     computed = 0
@@ -170,4 +172,4 @@ def _best(  # type: ignore[no-untyped-def]
         else:
             fresh[row] = now
             computed += 1
-            put(tree, row, _gain(starts, to, mass, row, z, state, rule) / price[row])
+            put(tree, row, _gain(starts, to, mass, way, worth, row, z, state, rule) / price[row])

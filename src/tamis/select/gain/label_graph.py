@@ -11,7 +11,7 @@ reaches and no others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,11 +46,21 @@ class Links:
 
 @dataclass(frozen=True, eq=False)
 class Reach:
-    """What `n` records give to labels: record `i` gives `mass[t]` to `to[t]`, `starts[i] <= t < starts[i + 1]`."""
+    """What `n` records give to labels.
+
+    Record `i` gives `worth[i] * mass[t]` to `to[t]`, for `t` from `starts[way[i]]` up to `starts[way[i] + 1]`: records
+    with one label each share what that label reaches; others have a way of their own and a worth of 1. A way of -1
+    gives nothing.
+    """
 
     starts: _Ints
     to: NDArray[np.int32]
     mass: _Floats
+    way: NDArray[np.int32]
+    worth: _Floats
+
+    def __len__(self) -> int:
+        return len(self.way)
 
 
 def alike(x: NDArray[Any], threshold: float) -> Links:
@@ -136,6 +146,16 @@ def reach(labels: Labels, worth: _Floats, links: Links, spread: float, room: int
     OptionError
         The records reach more labels than `room` holds.
     """
+    if (labels.sizes() <= 1).all():
+        way = np.full(len(labels), -1, np.int32)
+        way[labels.sizes() == 1] = labels.codes
+        alone = Labels(np.arange(len(links) + 1), np.arange(len(links), dtype=np.int32), labels.names)
+        return replace(_reach(alone, np.ones(len(links)), links, spread, room), way=way, worth=np.maximum(worth, 0.0))
+    return _reach(labels, worth, links, spread, room)
+
+
+def _reach(labels: Labels, worth: _Floats, links: Links, spread: float, room: int) -> Reach:
+    """Return what each record gives, a way for each."""
     total = np.ones(len(links))
     np.add.at(total, np.repeat(np.arange(len(links)), np.diff(links.starts)), spread * links.weight)
     if spread == 0:
@@ -147,9 +167,8 @@ def reach(labels: Labels, worth: _Floats, links: Links, spread: float, room: int
             f" {len(links.to) // 2:,} edges of {len(links):,} labels. Raise the threshold, set spread=0, or give more"
             " memory (--memory)."
         )
-    return Reach(
-        starts, *_fill(starts, labels.offsets, labels.codes, worth, links.starts, links.to, links.weight, total, spread)
-    )
+    to, mass = _fill(starts, labels.offsets, labels.codes, worth, links.starts, links.to, links.weight, total, spread)
+    return Reach(starts, to, mass, np.arange(len(labels), dtype=np.int32), np.ones(len(labels)))
 
 
 @njit(nogil=True, cache=True)
