@@ -41,7 +41,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "rankfusion": {"signals": "score,other,tokens"},
     "multiwinner": {"signals": "score,other,tokens"},
     "instag": {"tags": "tags"},
-    "mig": {"tags": "tags"},
     "importance": {"by": "tokens"},
     "quadmix": {"signals": "score,other,tokens"},
     "cdas": {"by": "score", "limit": 99},
