@@ -83,16 +83,21 @@ def take(
     added: list[float] = []
     out = score if score is not None else np.empty(len(filling.cost))
     at = rows if every else np.arange(len(rows))
-    waiting = filling.open[rows]
-    while len(taken) != most and not filling.full and waiting.any():
-        worth = np.where(waiting, state.gains / price, -np.inf)
+    # A step passes over all candidates: what need not be copied or divided is not.
+    whole, alike = np.array_equal(rows, np.arange(len(filling.open))), bool((price == 1).all())
+    worth = np.empty(len(rows))
+    while len(rows) and len(taken) != most and not filling.full:
+        waiting = filling.open if whole else filling.open[rows]
+        worth.fill(-np.inf)
+        np.copyto(worth, state.gains if alike else state.gains / price, where=waiting)
         best = int(np.argmax(worth))
+        if worth[best] == -np.inf:
+            break
         gain = float(state.gains[best]) / state.unit
         if filling.offer(int(rows[best])):
             taken.append(best)
             added.append(gain)
             state.add(best)
-        waiting = filling.open[rows]
     out[at] = state.gains / state.unit
     out[at[taken]] = added
     return np.asarray(taken, np.int64), np.asarray(added)
