@@ -157,6 +157,15 @@ def test_a_value_that_a_method_cannot_use_is_told_by_file_and_line() -> None:
     assert "expected finite numbers of at least 0, got -1.5 in worth.jsonl, line 17." in told
 
 
+def test_parts_that_were_asked_for_are_not_laid_on_the_memory() -> None:
+    """A note tells of parts that another --memory would change, and of no others."""
+    options = ("--method", "graphcut", "-O", "algorithm=parts", "-O", "parts=2", "-o", "parts.jsonl")
+    code, _, said = tamis_cli(*SELECT, *options)
+    assert code == 0, said
+    assert "'proposals'" in str(manifest(Path("parts.jsonl")))  # it did choose in parts
+    assert "memory" not in said
+
+
 def test_a_typing_error_costs_no_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     """Methods, options, budgets, quotas and conditions are checked before anything is opened."""
 

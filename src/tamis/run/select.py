@@ -107,7 +107,7 @@ def _select(
         choice = choose(corpus, others, ids, inputs, method, job, where)
     if job.method == Auto.name:
         method = _picked(method, job, choice, progress)
-    if (parts := choice.reports.get("method", {}).get("parts", 1)) > 1:
+    if method.parted_by_memory and (parts := choice.reports.get("method", {}).get("parts", 1)) > 1:
         progress.note(
             f"{method.name} dealt the records into {parts} parts, as their similarities do not fit into the memory. "
             "With another --memory parts, and so choices, may differ."

@@ -139,7 +139,7 @@ class Autocoreset(Selector):
         n = len(pool)
         constraints.validate(n)
         there, aside = self._there(pool)
-        keep, drop = (np.zeros(n, np.bool_) if pins is None else pins for pins in (constraints.keep, constraints.drop))
+        keep, drop = constraints.pins(n)
         k = min(constraints.wanted(n) - int(keep.sum()), int((there & ~keep & ~drop).sum()))
         ranking, weight = self._ranked(pool, there & ~keep & ~drop, k, seed, aside)
         chosen = self.filled(ranking, constraints, n)

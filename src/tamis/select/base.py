@@ -322,6 +322,9 @@ class Selector(ABC):
     growth: ClassVar[float] = 1.0
     """The power of the number of records that the operations grow with, for one budget."""
 
+    parted_by_memory: bool = True
+    """Whether the `parts` it tells of follow from the memory, so that a choice depends on it."""
+
     options: Mapping[str, Any]
 
     def __init__(self, **options: Any) -> None:

@@ -119,6 +119,7 @@ class Features(Greedy):
         if self.weights == "idf" and self.of == "vectors":
             raise OptionError("method 'features', option 'weights': idf is of n-grams, got it with of=vectors.")
         divided = (self.parts or 1) > 1
+        self.parted_by_memory = self.parts is None
         if divided and self.algorithm in ("lazy", "stochastic"):
             raise OptionError(
                 f"method 'features', option 'parts': algorithm={self.algorithm} does not divide the pool."

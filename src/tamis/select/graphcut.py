@@ -87,6 +87,7 @@ class Graphcut(Greedy):
     fails_when = "few of many are wanted: the penalty hardly counts, and all come from the densest place (see relative)"
     later = "no comparison of trained models with random selection known"
     flags = Flags(needs_all=True)
+    parted_by_memory = False
     growth = 2.0
     parameters = (
         Parameter("penalty", float, 0.4, "lambda: what likeness among the chosen costs; monotone up to 0.5", low=0),

@@ -128,6 +128,7 @@ class Like(Aimed, Facility):
             )
         self.growth = 2.0 if self.form == "flvmi" else 1.0  # type: ignore[misc]
         self._form = self._made()
+        self.parted_by_memory = self.form == "flvmi"
         if self.form != "flvmi":  # parts are dealt by key there, so the seed decides nothing
             self.flags = type(self).flags  # type: ignore[misc]
 

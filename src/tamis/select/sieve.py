@@ -89,7 +89,7 @@ class SieveStreaming(Selector):
         """
         n = len(pool)
         constraints.validate(n)
-        keep, drop = (np.zeros(n, np.bool_) if pins is None else pins for pins in (constraints.keep, constraints.drop))
+        keep, drop = constraints.pins(n)
         count = max(1, constraints.wanted(n) - int(keep.sum()))
         ranking, inside = self._sifted(pool, count, keep, drop)
         chosen = self.filled(ranking, constraints, n)

@@ -151,7 +151,7 @@ class Volume(Selector):
         n = len(pool)
         constraints.validate(n)
         aware = copy.copy(self)
-        keep, drop = (np.zeros(n, np.bool_) if pins is None else pins for pins in (constraints.keep, constraints.drop))
+        keep, drop = constraints.pins(n)
         aware._pinned = keep | drop
         aware._budget = max(0, constraints.wanted(n) - int(keep.sum()))
         ranking, first, time = aware._ranked(pool, seed)

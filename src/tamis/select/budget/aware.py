@@ -41,7 +41,7 @@ class Aware(Selector):
         """
         n = len(pool)
         constraints.validate(n)
-        keep, drop = (np.zeros(n, np.bool_) if pins is None else pins for pins in (constraints.keep, constraints.drop))
+        keep, drop = constraints.pins(n)
         ranking = self.ranked(pool, seed, max(1, constraints.wanted(n)), keep, drop)
         return self.finished(pool, self.filled(ranking, constraints, n), ranking)
 

@@ -145,7 +145,7 @@ class Constraints:
         """Raise BudgetError when costs, groups or pins do not fit `n` records or are out of range."""
         self._costs(n)
         self._check_groups(n)
-        self._pins(n)
+        self.pins(n)
 
     def check(self, n: int) -> None:
         """Raise BudgetError, naming group and gap, when no choice out of `n` records can obey."""
@@ -167,7 +167,7 @@ class Constraints:
         n = self._size(order) if n is None else n
         _check_order(order, n)
         cost = self._costs(n)
-        keep, drop = self._pins(n)
+        keep, drop = self.pins(n)
         kept = np.r_[order[keep[order]], np.flatnonzero(keep & ~_members(order, n))]
         task = self._task(n, kept, order[~(keep | drop)[order]], cost, int(drop.sum()))
         status = np.full(n, ASIDE, np.int32)
@@ -193,7 +193,7 @@ class Constraints:
 
         """
         cost = self._costs(n)
-        keep, drop = self._pins(n)
+        keep, drop = self.pins(n)
         free = np.flatnonzero(~(keep | drop))
         return Filling(self._task(n, np.flatnonzero(keep), free, cost, int(drop.sum())), drop)
 
@@ -250,7 +250,8 @@ class Constraints:
             raise BudgetError(f"costs: expected a sum below 2^61, got {cost.sum(dtype=np.float64):.3g}.")
         return np.ascontiguousarray(cost, np.int64)
 
-    def _pins(self, n: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def pins(self, n: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return which of `n` records must be kept, and which dropped; BudgetError when pins do not fit them."""
         pins = []
         for name, given in (("must-keep", self.keep), ("must-drop", self.drop)):
             pin = np.zeros(n, np.bool_) if given is None else np.asarray(given)

@@ -48,7 +48,7 @@ def weights(share: _Floats, time: _Floats, order: _Ints, chosen: Chosen, constra
     and stand for themselves alone; must-drop records stand for nothing.
     """
     n, inside = len(share), chosen.rank >= 0
-    keep, drop = (np.zeros(n, np.bool_) if pin is None else pin for pin in (constraints.keep, constraints.drop))
+    keep, drop = constraints.pins(n)
     order = order[~(keep | drop)[order]]
     taken = inside[order]
     cost = np.ones(n, np.int64) if constraints.budget.unit == "rows" else np.asarray(constraints.cost).astype(np.int64)

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from tamis.engine.local import Local
 from tamis.kernels.hashing import salt, uniforms
-from tamis.select.steps.eigen import across, eigen
+from tamis.select.steps.eigen import eigen
 from tamis.vectors.dots import dot
 from tamis.vectors.gram import BLOCK, gram
 
-__all__ = ["DUST", "Rows", "across", "counted", "eigen", "leverage", "spectrum"]
+__all__ = ["DUST", "Rows", "counted", "leverage", "spectrum"]
 
 DUST = 1e-10
 """What is left of a volume, or an eigenvalue over the largest, below which it is rounding."""

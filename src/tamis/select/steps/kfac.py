@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tamis.errors import InputError, OptionError
-from tamis.select.steps.determinantal import eigen
+from tamis.select.steps.eigen import eigen
 
 __all__ = ["kfac_influence"]
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from tamis.errors import BudgetError
 from tamis.kernels.hashing import salt, uniforms
-from tamis.select.steps.determinantal import across, counted, eigen
+from tamis.select.steps.determinantal import counted
+from tamis.select.steps.eigen import across, eigen
 from tamis.select.steps.graph import Graph, joined
 from tamis.vectors.kmeans import kmeans
 from tamis.vectors.neighbours import exact
